@@ -1,0 +1,2 @@
+//! modelferry.
+fn main() {}
