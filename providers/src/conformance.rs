@@ -1,0 +1,1 @@
+//! Each promise of [`Provider`](crate::Provider) as a test over a factory.

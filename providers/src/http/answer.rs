@@ -1,0 +1,243 @@
+//! An answer's headers, read strictly, and its body, read within bounds.
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt};
+use reqwest::header::HeaderMap;
+use serde::de::DeserializeOwned;
+
+use super::NoPublicAddress;
+use crate::artifact::Validator;
+use crate::error::{ErrorKind, ProviderError};
+use crate::url::SafeUrl;
+
+/// What a server answered. The body is unread.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// What was asked.
+    pub url: SafeUrl,
+    /// The headers.
+    pub headers: HeaderMap,
+    response: reqwest::Response,
+}
+
+/// `Content-Range: bytes start-last/total` (RFC 9110 §14.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContentRange {
+    /// First byte.
+    pub start: u64,
+    /// One past the last byte.
+    pub end: u64,
+    /// The whole length, unless it was `*`.
+    pub total: Option<u64>,
+}
+
+impl Answer {
+    pub(super) fn new(url: SafeUrl, response: reqwest::Response) -> Self {
+        Self {
+            status: response.status().as_u16(),
+            url,
+            headers: response.headers().clone(),
+            response,
+        }
+    }
+
+    /// Whether the status is 2xx.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// A header's value, when it is there and is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// `Content-Length`, when it is one whole number.
+    pub fn content_length(&self) -> Option<u64> {
+        self.header("content-length")?.trim().parse().ok()
+    }
+
+    /// `Content-Range` of a 206.
+    pub fn content_range(&self) -> Option<ContentRange> {
+        parse_content_range(self.header("content-range")?)
+    }
+
+    /// What names this content in a later `If-Range`: a strong entity tag,
+    /// else `Last-Modified` (RFC 9110 §13.1.5). An unquoted tag, as some
+    /// mirrors send, can't be compared by anyone and is passed over.
+    pub fn validator(&self) -> Option<Validator> {
+        let strong = |tag: &&str| tag.len() > 2 && tag.starts_with('"') && tag.ends_with('"');
+        if let Some(tag) = self.header("etag").filter(strong) {
+            return Some(Validator::Etag(tag.to_owned()));
+        }
+        self.header("last-modified")
+            .map(|date| Validator::Modified(date.to_owned()))
+    }
+
+    /// Where a 3xx with `Location` points.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BlockedAddress`] for a target that is no http(s) URL.
+    pub fn redirect(&self) -> Result<Option<SafeUrl>, ProviderError> {
+        if !matches!(self.status, 301 | 302 | 303 | 307 | 308) {
+            return Ok(None);
+        }
+        let Some(location) = self.header("location") else {
+            return Ok(None);
+        };
+        self.url.join(location).map(Some).map_err(|error| {
+            ProviderError::new(
+                ErrorKind::BlockedAddress,
+                format!(
+                    "{} redirects to an address that can't be followed: {error}",
+                    self.url.authority()
+                ),
+            )
+            .status(self.status)
+        })
+    }
+
+    /// The body as text, at most `limit` bytes of it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Upstream`] when it is longer, or breaks off.
+    pub async fn text(self, limit: usize) -> Result<String, ProviderError> {
+        Ok(String::from_utf8_lossy(&self.body(limit).await?).into_owned())
+    }
+
+    /// The body as JSON, at most `limit` bytes of it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Upstream`] when it is longer, breaks off, or is not the JSON meant.
+    pub async fn json<T: DeserializeOwned>(self, limit: usize) -> Result<T, ProviderError> {
+        let url = self.url.clone();
+        let body = self.body(limit).await?;
+        serde_json::from_slice(&body).map_err(|error| {
+            ProviderError::new(
+                ErrorKind::Upstream,
+                format!("{url} answered with JSON we can't read: {error}"),
+            )
+        })
+    }
+
+    async fn body(self, limit: usize) -> Result<Vec<u8>, ProviderError> {
+        let url = self.url.clone();
+        let mut stream = self.into_bytes();
+        let mut body = Vec::new();
+        while let Some(chunk) = stream.try_next().await? {
+            if body.len() + chunk.len() > limit {
+                return Err(ProviderError::new(
+                    ErrorKind::Upstream,
+                    format!("{url} answered with more than {limit} bytes"),
+                ));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    /// The body as it comes.
+    pub fn into_bytes(self) -> BoxStream<'static, Result<Bytes, ProviderError>> {
+        let url = self.url;
+        self.response
+            .bytes_stream()
+            .map_err(move |error| broken(&url, &error))
+            .boxed()
+    }
+}
+
+fn parse_content_range(text: &str) -> Option<ContentRange> {
+    let (range, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
+    let (start, last) = range.split_once('-')?;
+    let (start, last): (u64, u64) = (start.trim().parse().ok()?, last.trim().parse().ok()?);
+    let total = match total.trim() {
+        "*" => None,
+        number => Some(number.parse().ok()?),
+    };
+    let end = last.checked_add(1)?;
+    (start < end && total.is_none_or(|total| end <= total)).then_some(ContentRange {
+        start,
+        end,
+        total,
+    })
+}
+
+/// No headers in time.
+pub(super) fn silent(url: &SafeUrl) -> ProviderError {
+    ProviderError::transient(
+        ErrorKind::Stalled,
+        format!("{} took too long to answer", url.authority()),
+    )
+}
+
+/// No answer at all.
+pub(super) fn no_answer(url: &SafeUrl, error: &reqwest::Error) -> ProviderError {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
+    let mut deepest = String::new();
+    while let Some(inner) = cause {
+        if inner.is::<NoPublicAddress>() {
+            return ProviderError::new(
+                ErrorKind::BlockedAddress,
+                format!("{} has no public address", url.authority()),
+            )
+            .hint("if it is meant, add its network to MODELFERRY_ALLOW_NETS");
+        }
+        deepest = inner.to_string();
+        cause = inner.source();
+    }
+    if error.is_timeout() {
+        return silent(url);
+    }
+    ProviderError::transient(
+        ErrorKind::Upstream,
+        format!("{} can't be reached: {deepest}", url.authority()),
+    )
+}
+
+/// A body that broke off.
+fn broken(url: &SafeUrl, error: &reqwest::Error) -> ProviderError {
+    if error.is_timeout() {
+        return ProviderError::transient(
+            ErrorKind::Stalled,
+            format!(
+                "{} stopped sending in the middle of {}",
+                url.authority(),
+                url.as_url().path()
+            ),
+        );
+    }
+    ProviderError::transient(
+        ErrorKind::Truncated,
+        format!(
+            "{} broke off in the middle of {}",
+            url.authority(),
+            url.as_url().path()
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_range_is_read_strictly() {
+        let whole = |start, end, total| Some(ContentRange { start, end, total });
+        let cases = [
+            ("bytes 0-0/1", whole(0, 1, Some(1))),
+            ("bytes 5-9/10", whole(5, 10, Some(10))),
+            ("bytes 5-9/*", whole(5, 10, None)),
+            ("bytes 9-5/10", None),
+            ("bytes 5-10/10", None),
+            ("bytes */10", None),
+            ("items 0-1/2", None),
+            ("bytes 0-18446744073709551615/*", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_content_range(text), expected, "{text}");
+        }
+    }
+}

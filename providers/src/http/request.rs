@@ -1,0 +1,139 @@
+//! A request as data, so that it can be asked again and redirected.
+
+use reqwest::header;
+
+use crate::artifact::{ByteRange, Validator};
+use crate::auth::{HostCredential, Token};
+use crate::error::{ErrorKind, ProviderError};
+use crate::url::SafeUrl;
+
+/// The methods we use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Read.
+    Get,
+    /// Read the headers alone.
+    Head,
+}
+
+/// One request. Asks for `identity` encoding always: hashes and ranges are of
+/// the file's own bytes.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// How.
+    pub method: Method,
+    /// Where.
+    pub url: SafeUrl,
+    credential: Option<HostCredential>,
+    range: Option<ByteRange>,
+    form: Option<String>,
+}
+
+impl Request {
+    /// A GET.
+    pub fn get(url: SafeUrl) -> Self {
+        Self {
+            method: Method::Get,
+            url,
+            credential: None,
+            range: None,
+            form: None,
+        }
+    }
+
+    /// A HEAD.
+    pub fn head(url: SafeUrl) -> Self {
+        Self {
+            method: Method::Head,
+            ..Self::get(url)
+        }
+    }
+
+    /// A POST of a url-encoded form.
+    pub fn post_form(url: SafeUrl, form: String) -> Self {
+        Self {
+            form: Some(form),
+            ..Self::get(url)
+        }
+    }
+
+    /// Sends `Authorization: Bearer` to this URL's origin and nowhere else.
+    pub fn bearer(mut self, token: Option<&Token>) -> Self {
+        self.credential = token.cloned().map(HostCredential::Bearer);
+        self
+    }
+
+    /// Sends a stored credential to this URL's origin and nowhere else.
+    pub fn credential(mut self, credential: Option<&HostCredential>) -> Self {
+        self.credential = credential.cloned();
+        self
+    }
+
+    /// Asks for a part of the content (RFC 9110 §14). A whole range is left out.
+    pub fn range(mut self, range: &ByteRange) -> Self {
+        self.range = Some(range.clone());
+        self
+    }
+
+    /// The same request to where a redirect points.
+    pub(super) fn redirected(&self, target: SafeUrl) -> Result<Self, ProviderError> {
+        if self.url.as_url().scheme() == "https" && target.as_url().scheme() == "http" {
+            return Err(ProviderError::new(
+                ErrorKind::BlockedAddress,
+                format!(
+                    "{} redirects from https to http at {}",
+                    self.url.authority(),
+                    target.authority()
+                ),
+            ));
+        }
+        let mut next = self.clone();
+        if !self.url.same_origin(&target) {
+            next.credential = None;
+        }
+        next.form = None;
+        next.url = target;
+        Ok(next)
+    }
+
+    pub(super) fn build(&self, client: &reqwest::Client) -> reqwest::RequestBuilder {
+        let url = self.url.as_url().clone();
+        let mut builder = match (&self.form, self.method) {
+            (Some(form), _) => client
+                .post(url)
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(form.clone()),
+            (None, Method::Get) => client.get(url),
+            (None, Method::Head) => client.head(url),
+        };
+        builder = builder.header(header::ACCEPT_ENCODING, "identity");
+        builder = match &self.credential {
+            Some(HostCredential::Bearer(token)) => builder.bearer_auth(token.expose()),
+            Some(HostCredential::Basic(pair)) => {
+                let (user, password) = pair.expose().split_once(':').unwrap_or((pair.expose(), ""));
+                builder.basic_auth(user, Some(password))
+            }
+            None => builder,
+        };
+        match &self.range {
+            Some(range) => ranged(builder, range),
+            None => builder,
+        }
+    }
+}
+
+fn ranged(builder: reqwest::RequestBuilder, range: &ByteRange) -> reqwest::RequestBuilder {
+    if range.is_whole() {
+        return builder;
+    }
+    let bytes = match range.end {
+        Some(end) => format!("bytes={}-{}", range.start, end.saturating_sub(1)),
+        None => format!("bytes={}-", range.start),
+    };
+    let builder = builder.header(header::RANGE, bytes);
+    match &range.validator {
+        Some(Validator::Etag(tag)) => builder.header(header::IF_RANGE, tag),
+        Some(Validator::Modified(date)) => builder.header(header::IF_RANGE, date),
+        None => builder,
+    }
+}

@@ -1,0 +1,1 @@
+//! The promises of `Provider`, kept by all three.
