@@ -2,6 +2,8 @@
 //! pacing and retry.
 
 mod answer;
+mod digests;
+pub mod ranged;
 mod request;
 pub mod retry;
 
@@ -14,7 +16,7 @@ use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 
-pub use self::answer::Answer;
+pub use self::answer::{Answer, ContentRange};
 pub use self::request::{Method, Request};
 pub use self::retry::{HostPauses, Pauses, RetryPolicy};
 use crate::error::{ErrorKind, ProviderError};

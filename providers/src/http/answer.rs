@@ -1,13 +1,14 @@
 //! An answer's headers, read strictly, and its body, read within bounds.
 
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
 use reqwest::header::HeaderMap;
 use serde::de::DeserializeOwned;
 
-use super::NoPublicAddress;
+use super::{NoPublicAddress, digests, retry};
 use crate::artifact::Validator;
+use crate::digest::HeaderDigest;
 use crate::error::{ErrorKind, ProviderError};
 use crate::url::SafeUrl;
 
@@ -54,9 +55,40 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// `Content-Length`, when it is one whole number.
+    /// `Content-Length`, when it is one whole number and says how long the
+    /// body is: not beside `Transfer-Encoding`, nor of encoded bytes.
     pub fn content_length(&self) -> Option<u64> {
+        if self.headers.contains_key("transfer-encoding") || self.content_encoding().is_some() {
+            return None;
+        }
         self.header("content-length")?.trim().parse().ok()
+    }
+
+    /// The `Content-Encoding`, unless it is `identity`.
+    pub fn content_encoding(&self) -> Option<&str> {
+        let encoding = self.header("content-encoding")?.trim();
+        let plain = encoding.is_empty() || encoding.eq_ignore_ascii_case("identity");
+        (!plain).then_some(encoding)
+    }
+
+    /// The media type alone, in lower case, without parameters.
+    pub fn media_type(&self) -> Option<String> {
+        let essence = self.header("content-type")?.split(';').next()?.trim();
+        (!essence.is_empty()).then(|| essence.to_ascii_lowercase())
+    }
+
+    /// A digest of the whole file that a header states, the strongest one.
+    pub fn digest(&self) -> Option<HeaderDigest> {
+        digests::strongest(&self.headers, self.status == 200)
+    }
+
+    /// The whole length that a 416 states: `Content-Range: bytes */N`.
+    pub fn unsatisfied_total(&self) -> Option<u64> {
+        let total = self
+            .header("content-range")?
+            .trim()
+            .strip_prefix("bytes */")?;
+        total.trim().parse().ok()
     }
 
     /// `Content-Range` of a 206.
@@ -122,6 +154,28 @@ impl Answer {
         })
     }
 
+    /// Refuses a body whose bytes are not the file's own.
+    pub(super) fn check_encoding(&self) -> Result<(), ProviderError> {
+        let Some(encoding) = self.content_encoding() else {
+            return Ok(());
+        };
+        let encoding: String = encoding
+            .chars()
+            .filter(|c| c.is_ascii_graphic())
+            .take(40)
+            .collect();
+        Err(ProviderError::new(
+            ErrorKind::Upstream,
+            format!(
+                "{} answered with {encoding}-encoded bytes although the plain ones were asked for: {}",
+                self.url.authority(),
+                self.url
+            ),
+        )
+        .status(self.status)
+        .hint("this server can't be imported from until it honours `Accept-Encoding: identity`"))
+    }
+
     async fn body(self, limit: usize) -> Result<Vec<u8>, ProviderError> {
         let url = self.url.clone();
         let mut stream = self.into_bytes();
@@ -138,13 +192,83 @@ impl Answer {
         Ok(body)
     }
 
-    /// The body as it comes.
+    /// The failure that this answer's status stands for, in HTTP's own terms,
+    /// for where a hub has no better word for it.
+    pub fn refusal(&self) -> ProviderError {
+        let (kind, what) = meaning(self.status);
+        let message = format!("{} {what}: {}", self.url.authority(), self.url);
+        let error = if retry::is_passing(self.status) {
+            ProviderError::transient(kind, message)
+        } else {
+            ProviderError::new(kind, message)
+        };
+        let mut error = error
+            .status(self.status)
+            .retry_after(self.wait_asked())
+            .hint(advice(kind));
+        error.request_id = self.request_id();
+        error
+    }
+
+    /// The server's name for this exchange, for its support.
+    pub fn request_id(&self) -> Option<String> {
+        let id = ["x-request-id", "x-amz-request-id", "cf-ray"]
+            .iter()
+            .find_map(|name| self.header(name))?;
+        let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '<' | '>');
+        Some(id.chars().filter(|c| plain(*c)).take(80).collect())
+    }
+
+    /// The body as it comes. An encoded one, which we never ask for, is an
+    /// error in place of its bytes: they are not the file's.
     pub fn into_bytes(self) -> BoxStream<'static, Result<Bytes, ProviderError>> {
+        if let Err(error) = self.check_encoding() {
+            return stream::once(async { Err(error) }).boxed();
+        }
         let url = self.url;
         self.response
             .bytes_stream()
             .map_err(move |error| broken(&url, &error))
             .boxed()
+    }
+}
+
+/// What a status means between any client and server (RFC 9110 §15).
+fn meaning(status: u16) -> (ErrorKind, String) {
+    match status {
+        401 | 407 => (ErrorKind::AuthRequired, "asks for a login".into()),
+        403 => (ErrorKind::AccessDenied, "refuses access".into()),
+        404 | 410 => (ErrorKind::NotFound, "has no such file".into()),
+        408 | 504 => (ErrorKind::Stalled, "took too long".into()),
+        429 => (ErrorKind::RateLimited, "was asked too often".into()),
+        451 => (
+            ErrorKind::RegionBlocked,
+            "serves it to nobody here for legal reasons".into(),
+        ),
+        500..=599 => (
+            ErrorKind::Upstream,
+            format!("has a fault of its own (status {status})"),
+        ),
+        _ => (
+            ErrorKind::Upstream,
+            format!("answered with status {status}"),
+        ),
+    }
+}
+
+fn advice(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::AuthRequired => {
+            "store a credential for this host with `modelferry credentials set HOST`"
+        }
+        ErrorKind::AccessDenied => {
+            "check that the stored credential may read this file, or that the link has not expired"
+        }
+        ErrorKind::NotFound => "check the address; it may have been moved or taken down",
+        ErrorKind::RegionBlocked => {
+            "the host decides by where this machine is; import from a machine elsewhere"
+        }
+        _ => "try again later",
     }
 }
 

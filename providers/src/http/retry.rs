@@ -62,7 +62,7 @@ impl RetryPolicy {
 
 /// Statuses that may be gone the next time: what hubs and the CDNs before them
 /// answer under load.
-fn is_passing(status: u16) -> bool {
+pub(super) fn is_passing(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504 | 520..=524)
 }
 
