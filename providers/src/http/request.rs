@@ -85,7 +85,8 @@ impl Request {
                     self.url.authority(),
                     target.authority()
                 ),
-            ));
+            )
+            .hint("anyone between could change the file; ask its owner for an https address"));
         }
         let mut next = self.clone();
         if !self.url.same_origin(&target) {
