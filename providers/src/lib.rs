@@ -35,7 +35,10 @@ pub use crate::artifact::{
     Artifact, Body, ByteRange, Origin, Place, Plan, Size, Validator, Warning,
 };
 pub use crate::auth::{Auth, Token};
-pub use crate::civitai::{Civitai, CivitaiOrigin, CivitaiRef, FileFilter};
+pub use crate::civitai::{
+    BadFilter, BadHash, BadId, Civitai, CivitaiId, CivitaiOrigin, CivitaiRef, CivitaiTarget,
+    FileFilter, FileFormat, FileSize, FileType, HashKind, ModelHash, ShortText, SisterHost,
+};
 pub use crate::digest::{Digests, GitSha1, HeaderDigest, Sha256};
 pub use crate::error::{ErrorKind, ProviderError};
 pub use crate::http::Http;
