@@ -121,13 +121,19 @@ impl Http {
     pub async fn send(&self, request: &Request) -> Result<Answer, ProviderError> {
         let Inner { settings, pace, .. } = &*self.inner;
         let host = request.url.authority();
+        let (most, tries) = if request.best_effort {
+            (Duration::ZERO, 1)
+        } else {
+            (settings.retry.max_wait, u32::MAX)
+        };
         let mut attempt = 0;
         loop {
-            retry::wait_for(&*settings.pauses, &host, settings.retry.max_wait).await?;
+            retry::wait_for(&*settings.pauses, &host, most).await?;
             pace.wait(&host).await;
             let outcome = self.once(request).await;
             self.heed(&host, &outcome).await?;
-            let Some(delay) = settings.retry.delay(attempt, &outcome) else {
+            let delay = settings.retry.delay(attempt, &outcome);
+            let Some(delay) = delay.filter(|_| attempt + 1 < tries) else {
                 return outcome;
             };
             match &outcome {

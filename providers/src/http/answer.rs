@@ -24,6 +24,8 @@ pub struct Answer {
     /// The headers.
     pub headers: HeaderMap,
     response: reqwest::Response,
+    /// What was peeked at, still to be handed out.
+    peeked: Vec<Bytes>,
     read_timeout: Duration,
 }
 
@@ -45,6 +47,7 @@ impl Answer {
             url,
             headers: response.headers().clone(),
             response,
+            peeked: Vec::new(),
             read_timeout,
         }
     }
@@ -224,13 +227,36 @@ impl Answer {
         Some(id.chars().filter(|c| plain(*c)).take(80).collect())
     }
 
+    /// The body's first bytes: `enough` of them or a few more, fewer only where
+    /// it ends. They stay in the body.
+    ///
+    /// # Errors
+    /// As the body's stream.
+    pub async fn peek(&mut self, enough: usize) -> Result<Vec<u8>, ProviderError> {
+        self.check_encoding()?;
+        let mut seen: usize = self.peeked.iter().map(Bytes::len).sum();
+        while seen < enough {
+            match tokio::time::timeout(self.read_timeout, self.response.chunk()).await {
+                Ok(Ok(Some(chunk))) => {
+                    seen += chunk.len();
+                    self.peeked.push(chunk);
+                }
+                Ok(Ok(None)) => break,
+                Ok(Err(_)) => return Err(failure::broken(&self.url)),
+                Err(_) => return Err(failure::stalled(&self.url)),
+            }
+        }
+        Ok(self.peeked.concat())
+    }
+
     /// The body as it comes. An encoded one, which we never ask for, is an
     /// error in place of its bytes: they are not the file's.
     pub fn into_bytes(self) -> BoxStream<'static, Result<Bytes, ProviderError>> {
         if let Err(error) = self.check_encoding() {
             return stream::once(async { Err(error) }).boxed();
         }
-        let bytes = self.response.bytes_stream().boxed();
+        let peeked = stream::iter(self.peeked.into_iter().map(Ok));
+        let bytes = peeked.chain(self.response.bytes_stream()).boxed();
         let wait = self.read_timeout;
         stream::unfold(Some((bytes, self.url)), move |state| async move {
             let (mut bytes, url) = state?;
