@@ -83,14 +83,23 @@ pub(crate) struct Sisters(Vec<(SisterHost, SafeUrl)>);
 impl Sisters {
     /// The real ones, beside the real hub alone.
     fn of(endpoint: &SafeUrl) -> Self {
-        let is_default = SafeUrl::parse("https://civitai.com").is_ok_and(|hub| hub.same_origin(endpoint));
+        let is_default =
+            SafeUrl::parse("https://civitai.com").is_ok_and(|hub| hub.same_origin(endpoint));
         let all = SisterHost::ALL.into_iter().filter(|_| is_default);
-        let placed = |host: SisterHost| Some((host, SafeUrl::parse(&format!("https://{}", host.domain())).ok()?));
+        let placed = |host: SisterHost| {
+            Some((
+                host,
+                SafeUrl::parse(&format!("https://{}", host.domain())).ok()?,
+            ))
+        };
         Self(all.filter_map(placed).collect())
     }
 
     fn base(&self, host: SisterHost) -> Option<&SafeUrl> {
-        self.0.iter().find(|(known, _)| *known == host).map(|(_, base)| base)
+        self.0
+            .iter()
+            .find(|(known, _)| *known == host)
+            .map(|(_, base)| base)
     }
 }
 
@@ -103,18 +112,33 @@ impl Civitai {
 
     /// With the sister domains somewhere else, as tests have them.
     pub(crate) fn with_sisters(endpoint: SafeUrl, sisters: Sisters, http: Http) -> Self {
-        Self { endpoint, sisters, http, links: Links::default() }
+        Self {
+            endpoint,
+            sisters,
+            http,
+            links: Links::default(),
+        }
     }
 
     fn hub<'a>(&'a self, token: Option<&'a Token>) -> Api<'a> {
-        Api { http: &self.http, base: self.endpoint.clone(), token, sister: None }
+        Api {
+            http: &self.http,
+            base: self.endpoint.clone(),
+            token,
+            sister: None,
+        }
     }
 
     /// A sister domain gets no token: it is another host, and not all of them
     /// are known to be the hub's.
     fn sister(&self, host: SisterHost) -> Option<Api<'_>> {
         let base = self.sisters.base(host)?.clone();
-        Some(Api { http: &self.http, base, token: None, sister: Some(host) })
+        Some(Api {
+            http: &self.http,
+            base,
+            token: None,
+            sister: Some(host),
+        })
     }
 
     fn place_of<'a>(&'a self, origin: &CivitaiOrigin, auth: &'a Auth) -> Api<'a> {
@@ -159,7 +183,9 @@ impl Civitai {
         let plan = plan?;
         if let Some(Origin::Civitai(origin)) = plan.artifacts.first().map(|file| &file.origin) {
             let key = self.links.key(origin, api.token);
-            self.links.lend(&key, || download::link(api, origin)).await?;
+            self.links
+                .lend(&key, || download::link(api, origin))
+                .await?;
         }
         Ok(plan)
     }
@@ -168,15 +194,25 @@ impl Civitai {
 fn nothing_there(hub: &Api<'_>, of: &CivitaiRef) -> ProviderError {
     let (what, page) = match &of.target {
         CivitaiTarget::Model(model) => (format!("model {model}"), hub.page(Some(*model), None)),
-        CivitaiTarget::Version { model, version } => {
-            (format!("version {version}"), hub.page(*model, Some(*version)))
-        }
-        CivitaiTarget::Hash(hash) => (format!("published file of the hash {hash}"), hub.page(None, None)),
+        CivitaiTarget::Version { model, version } => (
+            format!("version {version}"),
+            hub.page(*model, Some(*version)),
+        ),
+        CivitaiTarget::Hash(hash) => (
+            format!("published file of the hash {hash}"),
+            hub.page(None, None),
+        ),
     };
-    let login = if hub.token.is_some() { "" } else { ", or shown only with a login" };
+    let login = if hub.token.is_some() {
+        ""
+    } else {
+        ", or shown only with a login"
+    };
     ProviderError::new(ErrorKind::NotFound, format!("{} has no {what}", hub.host()))
         .status(404)
-        .hint(format!("it may be deleted, unpublished or hidden{login}: open {page} to see"))
+        .hint(format!(
+            "it may be deleted, unpublished or hidden{login}: open {page} to see"
+        ))
 }
 
 /// A revision given beside the source: a version's id.
@@ -188,20 +224,33 @@ fn at_revision(of: &CivitaiRef, revision: Option<&str>) -> Result<CivitaiRef, Pr
         ProviderError::new(ErrorKind::InvalidSource, message)
             .hint("a revision of a Civitai model is a version's id, as in civitai:4384@128713")
     };
-    let asked: CivitaiId = revision
-        .parse()
-        .map_err(|_| wrong(format!("the revision {} is no version's id", crate::source::quoted(revision))))?;
+    let asked: CivitaiId = revision.parse().map_err(|_| {
+        wrong(format!(
+            "the revision {} is no version's id",
+            crate::source::quoted(revision)
+        ))
+    })?;
     let target = match &of.target {
-        CivitaiTarget::Model(model) => CivitaiTarget::Version { model: Some(*model), version: asked },
+        CivitaiTarget::Model(model) => CivitaiTarget::Version {
+            model: Some(*model),
+            version: asked,
+        },
         CivitaiTarget::Version { version, .. } if *version == asked => of.target.clone(),
         CivitaiTarget::Version { version, .. } => {
-            return Err(wrong(format!("the source names version {version} and the revision {asked}")));
+            return Err(wrong(format!(
+                "the source names version {version} and the revision {asked}"
+            )));
         }
         CivitaiTarget::Hash(_) => {
-            return Err(wrong(format!("a hash names its version itself, and can't be asked for at {asked}")));
+            return Err(wrong(format!(
+                "a hash names its version itself, and can't be asked for at {asked}"
+            )));
         }
     };
-    Ok(CivitaiRef { target, ..of.clone() })
+    Ok(CivitaiRef {
+        target,
+        ..of.clone()
+    })
 }
 
 fn origin_of(file: &Artifact) -> Result<&CivitaiOrigin, ProviderError> {
@@ -220,7 +269,9 @@ fn not_ours(provider: ProviderKind) -> ProviderError {
 
 impl fmt::Debug for Civitai {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Civitai").field("endpoint", &self.endpoint).finish_non_exhaustive()
+        f.debug_struct("Civitai")
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
     }
 }
 
@@ -239,7 +290,11 @@ impl Provider for Civitai {
             return Err(not_ours(of.provider()));
         };
         let civitai = at_revision(civitai, of.selection.revision.as_deref())?;
-        let token = of.token.as_ref().map(|token| &token.0).or(auth.civitai.as_ref());
+        let token = of
+            .token
+            .as_ref()
+            .map(|token| &token.0)
+            .or(auth.civitai.as_ref());
         let (api, found) = self.find(&civitai, token).await?;
         self.proven(&api, &found, &civitai, &of.selection).await
     }
@@ -249,7 +304,9 @@ impl Provider for Civitai {
         let api = self.place_of(origin, auth);
         let key = self.links.key(origin, api.token);
         self.links.drop_older(&key, PROOF_LASTS);
-        self.links.lend(&key, || download::link(&api, origin)).await?;
+        self.links
+            .lend(&key, || download::link(&api, origin))
+            .await?;
         Ok(())
     }
 

@@ -20,7 +20,11 @@ pub(super) struct Doubt {
 ///
 /// # Errors
 /// [`crate::ErrorKind::Archived`], which no login changes.
-pub(super) fn doubt(api: &Api<'_>, found: &Found, now: i64) -> Result<Option<Doubt>, ProviderError> {
+pub(super) fn doubt(
+    api: &Api<'_>,
+    found: &Found,
+    now: i64,
+) -> Result<Option<Doubt>, ProviderError> {
     let version = &found.version;
     let what = format!("version {} of Civitai", found.version_id);
     let mode = found.model.as_ref().and_then(|model| model.mode.as_deref());
@@ -29,20 +33,39 @@ pub(super) fn doubt(api: &Api<'_>, found: &Found, now: i64) -> Result<Option<Dou
     }
     let host = api.host();
     let asked = api.asked(&what, api.page(found.model_id, Some(found.version_id)));
-    if version.usage_control.as_deref().is_some_and(|usage| usage != "Download") {
-        return Ok(Some(Doubt { refusal: errors::downloads_disabled(&host, &what), is_certain: true }));
+    if version
+        .usage_control
+        .as_deref()
+        .is_some_and(|usage| usage != "Download")
+    {
+        return Ok(Some(Doubt {
+            refusal: errors::downloads_disabled(&host, &what),
+            is_certain: true,
+        }));
     }
     if let Some(sale) = sale(version, now) {
         let refusal = errors::early_access(&host, &asked, sale.until.as_deref());
-        return Ok(Some(Doubt { refusal, is_certain: sale.is_certain }));
+        return Ok(Some(Doubt {
+            refusal,
+            is_certain: sale.is_certain,
+        }));
     }
     let needs_login = found.needs_login || version.require_auth == Some(true);
     if needs_login {
-        return Ok(Some(Doubt { refusal: errors::login_needed(&host, &asked), is_certain: true }));
+        return Ok(Some(Doubt {
+            refusal: errors::login_needed(&host, &asked),
+            is_certain: true,
+        }));
     }
-    let is_public = version.status.as_deref().is_none_or(|status| status == "Published");
+    let is_public = version
+        .status
+        .as_deref()
+        .is_none_or(|status| status == "Published");
     if found.needs_grant || !is_public {
-        return Ok(Some(Doubt { refusal: errors::login_needed(&host, &asked), is_certain: false }));
+        return Ok(Some(Doubt {
+            refusal: errors::login_needed(&host, &asked),
+            is_certain: false,
+        }));
     }
     Ok(None)
 }
@@ -60,20 +83,37 @@ fn sale(version: &Version, now: i64) -> Option<Sale> {
     if let Some(paid) = &version.paid_access {
         let until = paid.ends_at.clone().filter(|_| !paid.permanent);
         let is_certain = until.as_ref().is_none_or(is_ahead);
-        return Some(Sale { until: until.as_deref().and_then(time::shown), is_certain });
+        return Some(Sale {
+            until: until.as_deref().and_then(time::shown),
+            is_certain,
+        });
     }
-    let ends_at = version.early_access_ends_at.as_ref().or(version.early_access_deadline.as_ref());
+    let ends_at = version
+        .early_access_ends_at
+        .as_ref()
+        .or(version.early_access_deadline.as_ref());
     if let Some(until) = ends_at {
-        return is_ahead(until).then(|| Sale { until: time::shown(until), is_certain: true });
+        return is_ahead(until).then(|| Sale {
+            until: time::shown(until),
+            is_certain: true,
+        });
     }
     let published = version.published_at.as_deref().and_then(time::unix_seconds);
-    let days = version.early_access_time_frame.filter(|days| (0.0..=3650.0).contains(days) && *days > 0.0);
+    let days = version
+        .early_access_time_frame
+        .filter(|days| (0.0..=3650.0).contains(days) && *days > 0.0);
     if let (Some(days), Some(published)) = (days, published) {
         let free = published + (days * 86_400.0) as i64;
-        return (free > now).then(|| Sale { until: Some(time::written(free)), is_certain: true });
+        return (free > now).then(|| Sale {
+            until: Some(time::written(free)),
+            is_certain: true,
+        });
     }
     let says_so = version.availability.as_deref() == Some("EarlyAccess") || days.is_some();
-    says_so.then_some(Sale { until: None, is_certain: false })
+    says_so.then_some(Sale {
+        until: None,
+        is_certain: false,
+    })
 }
 
 #[cfg(test)]
@@ -96,15 +136,36 @@ mod tests {
         let cases = [
             (json!({}), None),
             (json!({"paidAccess": null, "availability": "Public"}), None),
-            (json!({"paidAccess": {"permanent": true, "endsAt": null}}), Some((None, true))),
-            (json!({"paidAccess": {"permanent": false, "endsAt": ahead}}), Some((shown.clone(), true))),
-            (json!({"paidAccess": {"endsAt": past}}), Some((Some("2020-01-01 00:00 UTC".into()), false))),
+            (
+                json!({"paidAccess": {"permanent": true, "endsAt": null}}),
+                Some((None, true)),
+            ),
+            (
+                json!({"paidAccess": {"permanent": false, "endsAt": ahead}}),
+                Some((shown.clone(), true)),
+            ),
+            (
+                json!({"paidAccess": {"endsAt": past}}),
+                Some((Some("2020-01-01 00:00 UTC".into()), false)),
+            ),
             (json!({"paidAccess": {}}), Some((None, true))),
-            (json!({"earlyAccessEndsAt": ahead}), Some((shown.clone(), true))),
-            (json!({"earlyAccessEndsAt": past, "availability": "EarlyAccess"}), None),
+            (
+                json!({"earlyAccessEndsAt": ahead}),
+                Some((shown.clone(), true)),
+            ),
+            (
+                json!({"earlyAccessEndsAt": past, "availability": "EarlyAccess"}),
+                None,
+            ),
             (json!({"earlyAccessTimeFrame": 0}), None),
-            (json!({"earlyAccessTimeFrame": 7, "publishedAt": past}), None),
-            (json!({"earlyAccessTimeFrame": 7, "publishedAt": "2026-08-20T00:00:00Z"}), Some((Some("Thu, 27 Aug 2026 00:00:00 GMT".into()), true))),
+            (
+                json!({"earlyAccessTimeFrame": 7, "publishedAt": past}),
+                None,
+            ),
+            (
+                json!({"earlyAccessTimeFrame": 7, "publishedAt": "2026-08-20T00:00:00Z"}),
+                Some((Some("Thu, 27 Aug 2026 00:00:00 GMT".into()), true)),
+            ),
             (json!({"earlyAccessTimeFrame": 7}), Some((None, false))),
             (json!({"availability": "EarlyAccess"}), Some((None, false))),
         ];

@@ -42,11 +42,15 @@ pub(super) fn parse(text: &str) -> Option<Air<'_>> {
     let (named, file, mut format) = match tail.split_once('+') {
         None => (tail, None, None),
         Some((named, rest)) => {
-            let (file, format) = rest.split_once('.').map_or((rest, None), |(f, x)| (f, Some(x)));
+            let (file, format) = rest
+                .split_once('.')
+                .map_or((rest, None), |(f, x)| (f, Some(x)));
             (named, Some(file), format)
         }
     };
-    let (mut id, mut version) = named.split_once('@').map_or((named, None), |(i, v)| (i, Some(v)));
+    let (mut id, mut version) = named
+        .split_once('@')
+        .map_or((named, None), |(i, v)| (i, Some(v)));
     if !is_of(id, "_-/.") || version.is_some_and(|version| !is_of(version, "_-/.")) {
         return None;
     }
@@ -66,21 +70,34 @@ pub(super) fn parse(text: &str) -> Option<Air<'_>> {
     if format.is_some_and(|format| !is_of(format, "_-")) {
         return None;
     }
-    Some(Air { ecosystem, kind, source, id, version, file, format })
+    Some(Air {
+        ecosystem,
+        kind,
+        source,
+        id,
+        version,
+        file,
+        format,
+    })
 }
 
 /// Whether a text is written as an AIR, well or badly: it starts as one, or
 /// names one of the sources where an AIR has its source.
 pub(super) fn is_written_as_one(text: &str) -> bool {
     const SOURCES: [&str; 4] = ["civitai", "civitai-r2", "huggingface", "orchestrator"];
-    if ["urn:", "air:", "civitai:"].iter().any(|prefix| strip_prefix(text, prefix) != text) {
+    if ["urn:", "air:", "civitai:"]
+        .iter()
+        .any(|prefix| strip_prefix(text, prefix) != text)
+    {
         return true;
     }
     let parts: Vec<&str> = text.split(':').collect();
     let [_, .., source, _] = parts.as_slice() else {
         return false;
     };
-    SOURCES.iter().any(|known| known.eq_ignore_ascii_case(source))
+    SOURCES
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(source))
 }
 
 fn strip_prefix<'a>(text: &'a str, prefix: &str) -> &'a str {
@@ -91,7 +108,10 @@ fn strip_prefix<'a>(text: &'a str, prefix: &str) -> &'a str {
 }
 
 fn is_of(text: &str, also: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || also.contains(c))
+    !text.is_empty()
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || also.contains(c))
 }
 
 #[cfg(test)]
@@ -114,13 +134,33 @@ mod tests {
     #[test]
     fn an_air_comes_apart_as_the_hubs_client_takes_it() {
         let sdxl = |version, file, format| {
-            Some(["sdxl", "checkpoint", "civitai", "827184", version, file, format])
+            Some([
+                "sdxl",
+                "checkpoint",
+                "civitai",
+                "827184",
+                version,
+                file,
+                format,
+            ])
         };
         let cases = [
-            ("urn:air:sdxl:checkpoint:civitai:827184@2514310", sdxl("2514310", "", "")),
-            ("air:sdxl:checkpoint:civitai:827184@2514310", sdxl("2514310", "", "")),
-            ("sdxl:checkpoint:civitai:827184@2514310", sdxl("2514310", "", "")),
-            ("urn:air:sdxl:checkpoint:civitai:827184@2514310+2402203", sdxl("2514310", "2402203", "")),
+            (
+                "urn:air:sdxl:checkpoint:civitai:827184@2514310",
+                sdxl("2514310", "", ""),
+            ),
+            (
+                "air:sdxl:checkpoint:civitai:827184@2514310",
+                sdxl("2514310", "", ""),
+            ),
+            (
+                "sdxl:checkpoint:civitai:827184@2514310",
+                sdxl("2514310", "", ""),
+            ),
+            (
+                "urn:air:sdxl:checkpoint:civitai:827184@2514310+2402203",
+                sdxl("2514310", "2402203", ""),
+            ),
             (
                 "urn:air:sdxl:checkpoint:civitai:827184@2514310+2402203.safetensor",
                 sdxl("2514310", "2402203", "safetensor"),
@@ -145,18 +185,45 @@ mod tests {
                 "URN:AIR:SDXL:LORA:CIVITAI:328553@368189",
                 Some(["SDXL", "LORA", "CIVITAI", "328553", "368189", "", ""]),
             ),
-            ("civitai:1102@1144", Some(["", "", "civitai", "1102", "1144", "", ""])),
+            (
+                "civitai:1102@1144",
+                Some(["", "", "civitai", "1102", "1144", "", ""]),
+            ),
             (
                 "urn:air:flux1:checkpoint:huggingface:black-forest-labs/FLUX.1-dev@main",
-                Some(["flux1", "checkpoint", "huggingface", "black-forest-labs/FLUX.1-dev", "main", "", ""]),
+                Some([
+                    "flux1",
+                    "checkpoint",
+                    "huggingface",
+                    "black-forest-labs/FLUX.1-dev",
+                    "main",
+                    "",
+                    "",
+                ]),
             ),
             (
                 "urn:air:model:huggingface:stabilityai/sdxl-vae",
-                Some(["model", "", "huggingface", "stabilityai/sdxl-vae", "", "", ""]),
+                Some([
+                    "model",
+                    "",
+                    "huggingface",
+                    "stabilityai/sdxl-vae",
+                    "",
+                    "",
+                    "",
+                ]),
             ),
             (
                 "urn:air:other:other:civitai-r2:civitai-worker-assets@sam_vit_b_01ec64.pth",
-                Some(["other", "other", "civitai-r2", "civitai-worker-assets", "sam_vit_b_01ec64.pth", "", ""]),
+                Some([
+                    "other",
+                    "other",
+                    "civitai-r2",
+                    "civitai-worker-assets",
+                    "sam_vit_b_01ec64.pth",
+                    "",
+                    "",
+                ]),
             ),
             (
                 "urn:air:sdxl:lora:civitai:abc@def",
@@ -177,10 +244,23 @@ mod tests {
 
     #[test]
     fn what_is_written_as_an_air_is_known_even_when_it_is_a_bad_one() {
-        for text in ["urn:arn:x", "AIR:", "Civitai:", "sdxl:lora:civitai:1@2+", "model:huggingface:a/b"] {
+        for text in [
+            "urn:arn:x",
+            "AIR:",
+            "Civitai:",
+            "sdxl:lora:civitai:1@2+",
+            "model:huggingface:a/b",
+        ] {
             assert!(is_written_as_one(text), "{text}");
         }
-        for text in ["org/name", "ghcr:x@sha256:abc", "huggingface:a/b", "civitai", "", "ä:ö"] {
+        for text in [
+            "org/name",
+            "ghcr:x@sha256:abc",
+            "huggingface:a/b",
+            "civitai",
+            "",
+            "ä:ö",
+        ] {
             assert!(!is_written_as_one(text), "{text}");
         }
     }

@@ -34,8 +34,12 @@ impl Api<'_> {
     /// The page of a model, or of a version whose model is not known.
     pub fn page(&self, model: Option<CivitaiId>, version: Option<CivitaiId>) -> String {
         let url = match (model, version) {
-            (Some(model), _) => self.base.with_segments(["models".to_owned(), model.to_string()]),
-            (None, Some(version)) => self.base.with_segments(["model-versions".to_owned(), version.to_string()]),
+            (Some(model), _) => self
+                .base
+                .with_segments(["models".to_owned(), model.to_string()]),
+            (None, Some(version)) => self
+                .base
+                .with_segments(["model-versions".to_owned(), version.to_string()]),
             (None, None) => self.base.clone(),
         };
         match (model, version) {
@@ -46,7 +50,11 @@ impl Api<'_> {
 
     /// What a failure says of a request.
     pub fn asked(&self, what: impl Into<String>, page: String) -> Asked {
-        Asked { what: what.into(), page, with_token: self.token.is_some() }
+        Asked {
+            what: what.into(),
+            page,
+            with_token: self.token.is_some(),
+        }
     }
 
     /// A model with its versions; `None` when there is none to see.
@@ -63,7 +71,9 @@ impl Api<'_> {
     /// browsing level is not set yet.
     pub async fn version(&self, id: CivitaiId) -> Result<Option<Version>, ProviderError> {
         let asked = self.asked(format!("version {id}"), self.page(None, Some(id)));
-        let version: Option<Version> = self.get(&["model-versions", &id.to_string()], "", &asked).await?;
+        let version: Option<Version> = self
+            .get(&["model-versions", &id.to_string()], "", &asked)
+            .await?;
         match &version {
             Some(found) if found.id.is_some_and(|found| found != id) => Err(self.mixed_up(&asked)),
             _ => Ok(version),
@@ -71,16 +81,24 @@ impl Api<'_> {
     }
 
     /// The short form of a version, which also says whether a login is needed.
-    pub async fn mini(&self, id: CivitaiId, file: Option<CivitaiId>) -> Result<Option<Mini>, ProviderError> {
+    pub async fn mini(
+        &self,
+        id: CivitaiId,
+        file: Option<CivitaiId>,
+    ) -> Result<Option<Mini>, ProviderError> {
         let asked = self.asked(format!("version {id}"), self.page(None, Some(id)));
-        let query = file.map(|file| format!("modelFileId={file}")).unwrap_or_default();
-        self.get(&["model-versions", "mini", &id.to_string()], &query, &asked).await
+        let query = file
+            .map(|file| format!("modelFileId={file}"))
+            .unwrap_or_default();
+        self.get(&["model-versions", "mini", &id.to_string()], &query, &asked)
+            .await
     }
 
     /// The oldest published version with a file of this hash, of any kind.
     pub async fn by_hash(&self, hash: &ModelHash) -> Result<Option<Version>, ProviderError> {
         let asked = self.asked(format!("file of hash {hash}"), self.page(None, None));
-        self.get(&["model-versions", "by-hash", hash.hex()], "", &asked).await
+        self.get(&["model-versions", "by-hash", hash.hex()], "", &asked)
+            .await
     }
 
     async fn get<T: DeserializeOwned>(
@@ -89,12 +107,20 @@ impl Api<'_> {
         query: &str,
         asked: &Asked,
     ) -> Result<Option<T>, ProviderError> {
-        let url = self.base.with_segments(["api", "v1"].iter().chain(path)).with_query(query);
-        let answer = self.http.follow(&Request::get(url).bearer(self.token)).await?;
+        let url = self
+            .base
+            .with_segments(["api", "v1"].iter().chain(path))
+            .with_query(query);
+        let answer = self
+            .http
+            .follow(&Request::get(url).bearer(self.token))
+            .await?;
         if answer.status == 404 {
             return Ok(None);
         }
-        let is_page = answer.media_type().is_some_and(|media| media.contains("html"));
+        let is_page = answer
+            .media_type()
+            .is_some_and(|media| media.contains("html"));
         if !answer.is_success() || is_page {
             return Err(errors::refusal(answer, asked).await);
         }
@@ -104,7 +130,11 @@ impl Api<'_> {
     fn mixed_up(&self, asked: &Asked) -> ProviderError {
         ProviderError::new(
             ErrorKind::Upstream,
-            format!("{} answered with another id than was asked for: {}", self.host(), asked.what),
+            format!(
+                "{} answered with another id than was asked for: {}",
+                self.host(),
+                asked.what
+            ),
         )
         .hint("try again later")
     }

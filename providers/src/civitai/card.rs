@@ -24,8 +24,12 @@ pub(super) fn card(found: &Found, paths: &[RelPath]) -> Value {
     let version = &found.version;
     let model = found.model.as_ref();
     let said = |text: &Option<String>| text.as_deref().map(|text| clipped(text, MOST_SAID));
-    let name = model.and_then(|model| said(&model.name)).or_else(|| said(&version.model.name));
-    let kind = model.and_then(|model| said(&model.kind)).or_else(|| said(&version.model.kind));
+    let name = model
+        .and_then(|model| said(&model.name))
+        .or_else(|| said(&version.model.name));
+    let kind = model
+        .and_then(|model| said(&model.kind))
+        .or_else(|| said(&version.model.kind));
     let nsfw = model.and_then(|model| model.nsfw).or(version.model.nsfw);
     let poi = model.and_then(|model| model.poi).or(version.model.poi);
     let files = version.files.iter().zip(paths).take(MOST_LISTED);
@@ -77,8 +81,9 @@ fn file_card(file: &File, path: &RelPath) -> Value {
     let metadata = &file.metadata;
     let said = |text: &Option<String>| text.as_deref().map(|text| clipped(text, MOST_SAID));
     let hashes = file.hashes.iter().take(16);
-    let hashes: Map<String, Value> =
-        hashes.map(|(key, value)| (clipped(key, 40), json!(clipped(value, 128)))).collect();
+    let hashes: Map<String, Value> = hashes
+        .map(|(key, value)| (clipped(key, 40), json!(clipped(value, 128))))
+        .collect();
     json!({
         "id": file.id,
         "name": said(&file.name),
@@ -122,7 +127,10 @@ fn flag(nsfw: &Value) -> Option<Value> {
 }
 
 fn texts(list: &[String]) -> Vec<String> {
-    list.iter().take(MOST_LISTED).map(|text| clipped(text, MOST_SAID * 4)).collect()
+    list.iter()
+        .take(MOST_LISTED)
+        .map(|text| clipped(text, MOST_SAID * 4))
+        .collect()
 }
 
 fn described(text: &str) -> String {

@@ -28,11 +28,17 @@ pub(super) struct Named<'a> {
 impl Named<'_> {
     /// Whether the file is weights, or a part that goes with them.
     pub fn is_weights(&self) -> bool {
-        self.file.kind.as_deref().is_none_or(|kind| !NO_WEIGHTS.contains(&kind))
+        self.file
+            .kind
+            .as_deref()
+            .is_none_or(|kind| !NO_WEIGHTS.contains(&kind))
     }
 
     fn is_main(&self) -> bool {
-        self.file.kind.as_deref().is_some_and(|kind| WEIGHTS.contains(&kind))
+        self.file
+            .kind
+            .as_deref()
+            .is_some_and(|kind| WEIGHTS.contains(&kind))
     }
 }
 
@@ -58,7 +64,11 @@ pub(super) fn choose<'a>(
     let globs = Globs::new(&selection.include, &selection.exclude)
         .map_err(|error| ProviderError::new(ErrorKind::InvalidSource, error.to_string()))?;
     let named = addressed(files, of, scope)?;
-    let wanted: Vec<Named> = named.iter().copied().filter(|file| globs.wants(file.path.as_str())).collect();
+    let wanted: Vec<Named> = named
+        .iter()
+        .copied()
+        .filter(|file| globs.wants(file.path.as_str()))
+        .collect();
     if wanted.is_empty() {
         return Err(nothing_left(&named, scope));
     }
@@ -80,18 +90,35 @@ fn addressed<'a>(
             .hint("its creator may have removed them; try another version of the model"));
     }
     if let Some(id) = of.file {
-        let found: Vec<Named> = files.iter().copied().filter(|named| named.file.id == Some(id)).collect();
+        let found: Vec<Named> = files
+            .iter()
+            .copied()
+            .filter(|named| named.file.id == Some(id))
+            .collect();
         if found.is_empty() {
-            return Err(no_such(format!("{} has no file {id}", scope.version), files, scope));
+            return Err(no_such(
+                format!("{} has no file {id}", scope.version),
+                files,
+                scope,
+            ));
         }
         return Ok(found);
     }
     let files: Vec<Named> = match &of.target {
         CivitaiTarget::Hash(hash) => {
-            let has = |named: &Named| named.file.hashes.iter().any(|(key, value)| hash.is(key, value));
+            let has = |named: &Named| {
+                named
+                    .file
+                    .hashes
+                    .iter()
+                    .any(|(key, value)| hash.is(key, value))
+            };
             let found: Vec<Named> = files.iter().copied().filter(has).collect();
             if found.is_empty() {
-                let message = format!("{} shows no file of the hash {hash}, for which the hub named it", scope.version);
+                let message = format!(
+                    "{} shows no file of the hash {hash}, for which the hub named it",
+                    scope.version
+                );
                 return Err(no_such(message, files, scope));
             }
             found
@@ -100,7 +127,11 @@ fn addressed<'a>(
     };
     let narrowed = filtered(&files, &of.filter);
     if narrowed.is_empty() {
-        return Err(no_such(format!("{} has no file of {}", scope.version, of.filter), &files, scope));
+        return Err(no_such(
+            format!("{} has no file of {}", scope.version, of.filter),
+            &files,
+            scope,
+        ));
     }
     Ok(narrowed)
 }
@@ -109,7 +140,11 @@ fn addressed<'a>(
 /// don't contradict it, since the hub states few keys of most files.
 fn filtered<'a>(files: &[Named<'a>], filter: &FileFilter) -> Vec<Named<'a>> {
     let with = |unsaid: bool| -> Vec<Named<'a>> {
-        let fits = |named: &&Named| filter.pairs().all(|(key, value)| says(named.file, key).map_or(unsaid, |said| said == value));
+        let fits = |named: &&Named| {
+            filter
+                .pairs()
+                .all(|(key, value)| says(named.file, key).map_or(unsaid, |said| said == value))
+        };
         files.iter().filter(fits).copied().collect()
     };
     let exact = with(false);
@@ -129,7 +164,11 @@ fn says<'a>(file: &'a File, key: &str) -> Option<&'a str> {
 }
 
 /// The file that the page's download button would give.
-fn the_one<'a>(files: &[Named<'a>], of: &CivitaiRef, scope: &Scope) -> Result<Named<'a>, ProviderError> {
+fn the_one<'a>(
+    files: &[Named<'a>],
+    of: &CivitaiRef,
+    scope: &Scope,
+) -> Result<Named<'a>, ProviderError> {
     let hinted = hinted(files, of);
     if let Some(primary) = hinted.iter().find(|named| named.file.primary) {
         return Ok(*primary);
@@ -150,38 +189,76 @@ fn hinted<'a>(files: &[Named<'a>], of: &CivitaiRef) -> Vec<Named<'a>> {
     };
     let hint = hint.as_str().to_lowercase();
     let fits = |named: &&Named| {
-        let ending = named.path.name().rsplit('.').next().unwrap_or_default().to_lowercase();
-        let format = named.file.metadata.format.as_deref().unwrap_or_default().to_lowercase();
+        let ending = named
+            .path
+            .name()
+            .rsplit('.')
+            .next()
+            .unwrap_or_default()
+            .to_lowercase();
+        let format = named
+            .file
+            .metadata
+            .format
+            .as_deref()
+            .unwrap_or_default()
+            .to_lowercase();
         ending == hint || format == hint || ending.strip_suffix('s') == Some(&hint)
     };
     let found: Vec<Named> = files.iter().filter(fits).copied().collect();
-    if found.is_empty() { files.to_vec() } else { found }
+    if found.is_empty() {
+        files.to_vec()
+    } else {
+        found
+    }
 }
 
 /// Of files with the same SHA-256, the first.
 fn without_copies(files: Vec<Named<'_>>) -> Vec<Named<'_>> {
     let mut seen = HashSet::new();
-    let sha256 = |named: &Named| named.file.hashes.get("SHA256").filter(|hash| hash.len() == 64).map(|hash| hash.to_lowercase());
-    files.into_iter().filter(|named| sha256(named).is_none_or(|hash| seen.insert(hash))).collect()
+    let sha256 = |named: &Named| {
+        named
+            .file
+            .hashes
+            .get("SHA256")
+            .filter(|hash| hash.len() == 64)
+            .map(|hash| hash.to_lowercase())
+    };
+    files
+        .into_iter()
+        .filter(|named| sha256(named).is_none_or(|hash| seen.insert(hash)))
+        .collect()
 }
 
 fn ambiguous(files: &[Named], scope: &Scope) -> ProviderError {
     ProviderError::new(
         ErrorKind::InvalidSource,
-        format!("{} has {} files that could be meant: {}", scope.version, files.len(), listed(files, scope)),
+        format!(
+            "{} has {} files that could be meant: {}",
+            scope.version,
+            files.len(),
+            listed(files, scope)
+        ),
     )
     .hint("import one of these URLs, or all with --all-files")
 }
 
 fn no_such(message: String, files: &[Named], scope: &Scope) -> ProviderError {
-    ProviderError::new(ErrorKind::NotFound, format!("{message}; it has: {}", listed(files, scope)))
-        .hint("import one of these URLs")
+    ProviderError::new(
+        ErrorKind::NotFound,
+        format!("{message}; it has: {}", listed(files, scope)),
+    )
+    .hint("import one of these URLs")
 }
 
 fn nothing_left(files: &[Named], scope: &Scope) -> ProviderError {
     ProviderError::new(
         ErrorKind::NotFound,
-        format!("the patterns leave no file of {}, which has: {}", scope.version, listed(files, scope)),
+        format!(
+            "the patterns leave no file of {}, which has: {}",
+            scope.version,
+            listed(files, scope)
+        ),
     )
     .hint("patterns match these names, as in --include '*.safetensors'")
 }
@@ -190,12 +267,24 @@ fn nothing_left(files: &[Named], scope: &Scope) -> ProviderError {
 fn listed(files: &[Named], scope: &Scope) -> String {
     let one = |named: &Named| {
         let keys = ["type", "format", "size", "fp", "quantType"];
-        let traits: Vec<String> =
-            keys.iter().filter_map(|key| says(named.file, key)).map(|text| super::errors::clipped(text, 40)).collect();
-        let url = named.file.id.map(|id| format!(": {}?fileId={id}", scope.download)).unwrap_or_default();
+        let traits: Vec<String> = keys
+            .iter()
+            .filter_map(|key| says(named.file, key))
+            .map(|text| super::errors::clipped(text, 40))
+            .collect();
+        let url = named
+            .file
+            .id
+            .map(|id| format!(": {}?fileId={id}", scope.download))
+            .unwrap_or_default();
         format!("{} ({}){url}", named.path, traits.join(", "))
     };
-    let mut text = files.iter().take(MOST_LISTED).map(one).collect::<Vec<_>>().join("; ");
+    let mut text = files
+        .iter()
+        .take(MOST_LISTED)
+        .map(one)
+        .collect::<Vec<_>>()
+        .join("; ");
     if files.len() > MOST_LISTED {
         text.push_str(&format!("; and {} more", files.len() - MOST_LISTED));
     }

@@ -20,7 +20,13 @@ const MOST_MOVES: usize = 3;
 /// By file id always; when the hub can't find it so, once more, since its
 /// storage fails like that for a moment; then by the file's own download URL.
 pub(super) async fn link(api: &Api<'_>, file: &CivitaiOrigin) -> Result<Link, ProviderError> {
-    let by_id = endpoint(api, file, file.file.map(|id| format!("fileId={id}")).unwrap_or_default());
+    let by_id = endpoint(
+        api,
+        file,
+        file.file
+            .map(|id| format!("fileId={id}"))
+            .unwrap_or_default(),
+    );
     let asked = api.asked(what(file), api.page(None, Some(file.version)));
     let first = request(api, &by_id, file, &asked).await;
     let Err(error) = first else {
@@ -34,7 +40,10 @@ pub(super) async fn link(api: &Api<'_>, file: &CivitaiOrigin) -> Result<Link, Pr
         (Err(error), Some(query)) if is_misplaced(&error) && file.file.is_some() => {
             let by_url = endpoint(api, file, query.clone());
             let link = request(api, &by_url, file, &asked).await?;
-            Ok(Link { by_id: false, ..link })
+            Ok(Link {
+                by_id: false,
+                ..link
+            })
         }
         (again, _) => again,
     }
@@ -43,11 +52,15 @@ pub(super) async fn link(api: &Api<'_>, file: &CivitaiOrigin) -> Result<Link, Pr
 /// `file 93208 of version 128713 of Civitai`.
 pub(super) fn what(file: &CivitaiOrigin) -> String {
     let version = format!("version {} of Civitai", file.version);
-    file.file.map_or(version.clone(), |id| format!("file {id} of {version}"))
+    file.file
+        .map_or(version.clone(), |id| format!("file {id} of {version}"))
 }
 
 fn endpoint(api: &Api<'_>, file: &CivitaiOrigin, query: String) -> SafeUrl {
-    let path = ["api", "download", "models"].map(str::to_owned).into_iter().chain([file.version.to_string()]);
+    let path = ["api", "download", "models"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain([file.version.to_string()]);
     api.base.with_segments(path).with_query(&query)
 }
 
@@ -65,22 +78,37 @@ async fn request(
     let mut url = url.clone();
     for _ in 0..=MOST_MOVES {
         let token = api.token.filter(|_| url.same_origin(&api.base));
-        let first_byte = ByteRange { start: 0, end: Some(1), validator: None };
-        let answer = api.http.send(&Request::get(url.clone()).bearer(token).range(&first_byte)).await?;
+        let first_byte = ByteRange {
+            start: 0,
+            end: Some(1),
+            validator: None,
+        };
+        let answer = api
+            .http
+            .send(&Request::get(url.clone()).bearer(token).range(&first_byte))
+            .await?;
         let Some(target) = answer.redirect()? else {
             return served(answer, asked).await;
         };
         if url.as_url().scheme() == "https" && target.as_url().scheme() == "http" {
             return Err(downgraded(&url, &target));
         }
-        if !target.as_url().path().ends_with(&format!("/download/models/{}", file.version)) {
+        if !target
+            .as_url()
+            .path()
+            .ends_with(&format!("/download/models/{}", file.version))
+        {
             return redirected(api, &answer, target, asked);
         }
         url = target;
     }
     Err(ProviderError::new(
         ErrorKind::Upstream,
-        format!("{} sends {} from one address to the next", api.host(), asked.what),
+        format!(
+            "{} sends {} from one address to the next",
+            api.host(),
+            asked.what
+        ),
     ))
 }
 
@@ -99,26 +127,52 @@ async fn served(answer: Answer, asked: &Asked) -> Result<Link, ProviderError> {
 }
 
 /// To storage, by a signed link; or to a page, which means no.
-fn redirected(api: &Api<'_>, answer: &Answer, target: SafeUrl, asked: &Asked) -> Result<Link, ProviderError> {
-    let names: Vec<&str> = target.as_url().path().split('/').filter(|name| !name.is_empty()).collect();
+fn redirected(
+    api: &Api<'_>,
+    answer: &Answer,
+    target: SafeUrl,
+    asked: &Asked,
+) -> Result<Link, ProviderError> {
+    let names: Vec<&str> = target
+        .as_url()
+        .path()
+        .split('/')
+        .filter(|name| !name.is_empty())
+        .collect();
     if target.same_origin(&api.base) || target.same_origin(&answer.url) {
         match names.as_slice() {
-            [.., "login"] => return Err(errors::login_needed(&api.host(), asked).status(answer.status)),
+            [.., "login"] => {
+                return Err(errors::login_needed(&api.host(), asked).status(answer.status));
+            }
             [.., "model-versions" | "models", _] => return Err(shown_the_page(api, answer, asked)),
             _ => {}
         }
     }
-    let date = answer.header("date").and_then(|date| httpdate::parse_http_date(date).ok());
+    let date = answer
+        .header("date")
+        .and_then(|date| httpdate::parse_http_date(date).ok());
     let since = date.and_then(|date| date.duration_since(std::time::UNIX_EPOCH).ok());
-    let now = since.and_then(|since| i64::try_from(since.as_secs()).ok()).unwrap_or_else(time::now);
+    let now = since
+        .and_then(|since| i64::try_from(since.as_secs()).ok())
+        .unwrap_or_else(time::now);
     let until = links::lifetime(target.as_url(), now).map(|left| Instant::now() + left);
-    Ok(Link { url: target, is_hubs: false, by_id: true, proven: Instant::now(), until })
+    Ok(Link {
+        url: target,
+        is_hubs: false,
+        by_id: true,
+        proven: Instant::now(),
+        until,
+    })
 }
 
 fn shown_the_page(api: &Api<'_>, answer: &Answer, asked: &Asked) -> ProviderError {
     ProviderError::new(
         ErrorKind::AccessDenied,
-        format!("{} shows the page of {} in place of handing it out", api.host(), asked.what),
+        format!(
+            "{} shows the page of {} in place of handing it out",
+            api.host(),
+            asked.what
+        ),
     )
     .status(answer.status)
     .hint(format!("open {} to see what stands in the way", asked.page))
@@ -127,6 +181,10 @@ fn shown_the_page(api: &Api<'_>, answer: &Answer, asked: &Asked) -> ProviderErro
 fn downgraded(from: &SafeUrl, to: &SafeUrl) -> ProviderError {
     ProviderError::new(
         ErrorKind::BlockedAddress,
-        format!("{} redirects from https to http at {}", from.authority(), to.authority()),
+        format!(
+            "{} redirects from https to http at {}",
+            from.authority(),
+            to.authority()
+        ),
     )
 }

@@ -22,15 +22,28 @@ pub(super) struct Asked {
 
 /// Names the failure that a hub's answer stands for. Reads its body.
 pub(super) async fn refusal(answer: Answer, asked: &Asked) -> ProviderError {
-    let Said { status, host, wait, request_id } = Said::of(&answer);
-    let is_page = answer.media_type().is_some_and(|media| media.contains("html"));
+    let Said {
+        status,
+        host,
+        wait,
+        request_id,
+    } = Said::of(&answer);
+    let is_page = answer
+        .media_type()
+        .is_some_and(|media| media.contains("html"));
     let body = answer.text(MOST_READ).await.unwrap_or_default();
     let failure: Failure = serde_json::from_str(&body).unwrap_or_default();
     let text = spoken(&failure);
     let error = match status {
         _ if is_page || body.trim_start().starts_with('<') => web_page(status, &host, &body, asked),
-        400 => fatal(ErrorKind::InvalidSource, format!("{host} can't make sense of the request for {}: {text}", asked.what))
-            .hint("check the ids and filters in the source"),
+        400 => fatal(
+            ErrorKind::InvalidSource,
+            format!(
+                "{host} can't make sense of the request for {}: {text}",
+                asked.what
+            ),
+        )
+        .hint("check the ids and filters in the source"),
         401 => unauthorized(&host, &text, asked),
         403 => forbidden(&host, &failure, &text, asked),
         404 => not_found(&host, &text, asked),
@@ -38,12 +51,20 @@ pub(super) async fn refusal(answer: Answer, asked: &Asked) -> ProviderError {
         429 => too_often(&host, &text, wait.is_some()),
         451 => fatal(
             ErrorKind::RegionBlocked,
-            format!("{host} does not serve this machine's region for legal reasons: {}", asked.what),
+            format!(
+                "{host} does not serve this machine's region for legal reasons: {}",
+                asked.what
+            ),
         )
         .hint("a token does not change that; import from a machine elsewhere"),
-        499.. => passing(format!("{host} has a fault of its own (status {status}): {text}"))
-            .hint("try again later"),
-        _ => fatal(ErrorKind::Upstream, format!("{host} answered status {status} for {}: {text}", asked.what)),
+        499.. => passing(format!(
+            "{host} has a fault of its own (status {status}): {text}"
+        ))
+        .hint("try again later"),
+        _ => fatal(
+            ErrorKind::Upstream,
+            format!("{host} answered status {status} for {}: {text}", asked.what),
+        ),
     };
     let mut error = error.status(status).retry_after(wait);
     error.hub_code = failure.code.map(|code| clipped(&code, 80));
@@ -79,7 +100,11 @@ fn passing(message: String) -> ProviderError {
 
 /// The hub's own words: the fuller of its two keys.
 fn spoken(failure: &Failure) -> String {
-    let text = failure.message.as_deref().or(failure.error.as_deref()).unwrap_or("no reason given");
+    let text = failure
+        .message
+        .as_deref()
+        .or(failure.error.as_deref())
+        .unwrap_or("no reason given");
     clipped(text, 200)
 }
 
@@ -112,7 +137,9 @@ pub(super) fn downloads_disabled(host: &str, what: &str) -> ProviderError {
 
 /// The creator, or the hub, hands it to accounts alone.
 pub(super) fn login_needed(host: &str, asked: &Asked) -> ProviderError {
-    let Asked { what, with_token, .. } = asked;
+    let Asked {
+        what, with_token, ..
+    } = asked;
     if *with_token {
         return fatal(
             ErrorKind::AuthRequired,
@@ -130,7 +157,10 @@ pub(super) fn login_needed(host: &str, asked: &Asked) -> ProviderError {
 
 fn forbidden(host: &str, failure: &Failure, text: &str, asked: &Asked) -> ProviderError {
     let says = |word: &str| {
-        [&failure.error, &failure.message].into_iter().flatten().any(|said| said.contains(word))
+        [&failure.error, &failure.message]
+            .into_iter()
+            .flatten()
+            .any(|said| said.contains(word))
     };
     if says("Early Access") {
         let until = failure.deadline.as_deref().and_then(time::shown);
@@ -139,14 +169,24 @@ fn forbidden(host: &str, failure: &Failure, text: &str, asked: &Asked) -> Provid
     if says("do not have access") {
         return no_grant(host, asked);
     }
-    fatal(ErrorKind::AccessDenied, format!("{host} refuses {} to this account or address: {text}", asked.what))
-        .hint("the hub blocks the account or the network; another login does not help, its support may")
+    fatal(
+        ErrorKind::AccessDenied,
+        format!(
+            "{host} refuses {} to this account or address: {text}",
+            asked.what
+        ),
+    )
+    .hint("the hub blocks the account or the network; another login does not help, its support may")
 }
 
 /// Sold before it becomes free, `until` then as a person reads it.
 pub(super) fn early_access(host: &str, asked: &Asked, until: Option<&str>) -> ProviderError {
     let (what, page) = (&asked.what, &asked.page);
-    let token = if asked.with_token { "" } else { " and use that account's API key" };
+    let token = if asked.with_token {
+        ""
+    } else {
+        " and use that account's API key"
+    };
     let (message, hint) = match until {
         Some(until) => (
             format!("{what} is in early access at {host} until {until}"),
@@ -162,20 +202,39 @@ pub(super) fn early_access(host: &str, asked: &Asked, until: Option<&str>) -> Pr
 
 /// Handed to chosen accounts only.
 fn no_grant(host: &str, asked: &Asked) -> ProviderError {
-    let who = if asked.with_token { "the token's account has" } else { "without a login there is" };
-    fatal(ErrorKind::AccessDenied, format!("{who} no access to {} at {host}", asked.what))
-        .hint(format!("its creator decides who has access: see {}", asked.page))
+    let who = if asked.with_token {
+        "the token's account has"
+    } else {
+        "without a login there is"
+    };
+    fatal(
+        ErrorKind::AccessDenied,
+        format!("{who} no access to {} at {host}", asked.what),
+    )
+    .hint(format!(
+        "its creator decides who has access: see {}",
+        asked.page
+    ))
 }
 
 fn not_found(host: &str, text: &str, asked: &Asked) -> ProviderError {
-    fatal(ErrorKind::NotFound, format!("{host} has no {} to hand out ({text})", asked.what))
-        .hint(format!("it may be deleted, unpublished or hidden: open {} to see", asked.page))
+    fatal(
+        ErrorKind::NotFound,
+        format!("{host} has no {} to hand out ({text})", asked.what),
+    )
+    .hint(format!(
+        "it may be deleted, unpublished or hidden: open {} to see",
+        asked.page
+    ))
 }
 
 /// Still listed, its files gone.
 pub(super) fn archived(host: &str, what: &str) -> ProviderError {
-    fatal(ErrorKind::Archived, format!("{what} is archived at {host} and no longer handed out"))
-        .hint("a token does not help; look for another upload of it")
+    fatal(
+        ErrorKind::Archived,
+        format!("{what} is archived at {host} and no longer handed out"),
+    )
+    .hint("a token does not help; look for another upload of it")
 }
 
 /// The download limit is counted by account or address and lasts long, so it
@@ -185,15 +244,17 @@ fn too_often(host: &str, text: &str, has_wait: bool) -> ProviderError {
     if has_wait || !text.contains("amount of downloading") {
         return ProviderError::transient(ErrorKind::RateLimited, message).hint("try again later");
     }
-    fatal(ErrorKind::RateLimited, message)
-        .hint("the hub limits this account's downloads: come back in some hours, or write to its support")
+    fatal(ErrorKind::RateLimited, message).hint(
+        "the hub limits this account's downloads: come back in some hours, or write to its support",
+    )
 }
 
 /// A firewall's or a CDN's page in place of the hub's own words.
 fn web_page(status: u16, host: &str, body: &str, asked: &Asked) -> ProviderError {
     let title = title(body).unwrap_or_else(|| "no title".to_owned());
     match status {
-        500.. => passing(format!("{host} is out of order (status {status}): {title}")).hint("try again later"),
+        500.. => passing(format!("{host} is out of order (status {status}): {title}"))
+            .hint("try again later"),
         403 | 401 => fatal(
             ErrorKind::AccessDenied,
             format!("a firewall before {host} refuses {}: {title}", asked.what),
@@ -201,11 +262,20 @@ fn web_page(status: u16, host: &str, body: &str, asked: &Asked) -> ProviderError
         .hint("it judges by network and client, not by login; try later or from another network"),
         404 => fatal(ErrorKind::NotFound, format!("{host} has no {}", asked.what))
             .hint(format!("open {} to see", asked.page)),
-        451 => fatal(ErrorKind::RegionBlocked, format!("{host} does not serve this machine's region: {title}"))
-            .hint("a token does not change that; import from a machine elsewhere"),
+        451 => fatal(
+            ErrorKind::RegionBlocked,
+            format!("{host} does not serve this machine's region: {title}"),
+        )
+        .hint("a token does not change that; import from a machine elsewhere"),
         429 => too_often(host, &title, false),
-        _ => fatal(ErrorKind::Upstream, format!("{host} answered with a web page for {}: {title}", asked.what))
-            .hint(format!("open {} to see what the hub wants", asked.page)),
+        _ => fatal(
+            ErrorKind::Upstream,
+            format!(
+                "{host} answered with a web page for {}: {title}",
+                asked.what
+            ),
+        )
+        .hint(format!("open {} to see what the hub wants", asked.page)),
     }
 }
 
@@ -239,7 +309,10 @@ mod tests {
     #[test]
     fn a_title_is_found_in_any_page() {
         let cases = [
-            ("<html><TITLE lang=en>\n Just a\tmoment… </TITLE>", Some("Just a moment…")),
+            (
+                "<html><TITLE lang=en>\n Just a\tmoment… </TITLE>",
+                Some("Just a moment…"),
+            ),
             ("<title></title>", None),
             ("<title>open", None),
             ("no page", None),

@@ -125,10 +125,11 @@ impl ShortText {
     /// [`BadFilter`] when it is empty, longer than 64 characters or has control characters.
     pub fn new(key: &'static str, text: &str) -> Result<Self, BadFilter> {
         let good = (1..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-        good.then(|| Self(text.to_owned())).ok_or_else(|| BadFilter {
-            key,
-            allowed: "texts of 1 to 64 characters, such as fp16 or Q4_K_M".to_owned(),
-        })
+        good.then(|| Self(text.to_owned()))
+            .ok_or_else(|| BadFilter {
+                key,
+                allowed: "texts of 1 to 64 characters, such as fp16 or Q4_K_M".to_owned(),
+            })
     }
 
     /// The text.

@@ -187,7 +187,11 @@ mod tests {
             (Some(HashKind::Blake3), 64, true),
         ];
         for (kind, length, good) in cases {
-            assert_eq!(ModelHash::new(kind, &digits[..length]).is_ok(), good, "{kind:?} {length}");
+            assert_eq!(
+                ModelHash::new(kind, &digits[..length]).is_ok(),
+                good,
+                "{kind:?} {length}"
+            );
         }
         assert!(ModelHash::new(None, "not-hexadecimal").is_err());
     }

@@ -74,11 +74,17 @@ impl Links {
     }
 
     /// The file's link. Whoever comes first runs `ask`; the others wait for its answer.
-    pub async fn lend<F>(&self, key: &LinkKey, ask: impl FnOnce() -> F) -> Result<Lent, ProviderError>
+    pub async fn lend<F>(
+        &self,
+        key: &LinkKey,
+        ask: impl FnOnce() -> F,
+    ) -> Result<Lent, ProviderError>
     where
         F: Future<Output = Result<Link, ProviderError>>,
     {
-        let cell = self.cell(key, |link| link.until.is_none_or(|until| until > Instant::now()));
+        let cell = self.cell(key, |link| {
+            link.until.is_none_or(|until| until > Instant::now())
+        });
         let link = cell.get_or_try_init(ask).await?.clone();
         Ok(Lent { link, cell })
     }
@@ -91,7 +97,10 @@ impl Links {
     /// Drops a link that failed, unless it was replaced already.
     pub fn give_up(&self, key: &LinkKey, lent: &Lent) {
         let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        if cells.get(key).is_some_and(|cell| Arc::ptr_eq(cell, &lent.cell)) {
+        if cells
+            .get(key)
+            .is_some_and(|cell| Arc::ptr_eq(cell, &lent.cell))
+        {
             cells.remove(key);
         }
     }
@@ -101,7 +110,10 @@ impl Links {
         let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
         if cells.len() >= MOST_KEPT {
             let now = Instant::now();
-            cells.retain(|_, cell| cell.get().is_some_and(|link| link.until.is_some_and(|until| until > now)));
+            cells.retain(|_, cell| {
+                cell.get()
+                    .is_some_and(|link| link.until.is_some_and(|until| until > now))
+            });
         }
         if cells.len() >= MOST_KEPT {
             cells.clear();
@@ -120,12 +132,16 @@ impl Links {
 pub(super) fn lifetime(link: &Url, now: i64) -> Option<Duration> {
     let value = |name: &str| {
         let mut pairs = link.query_pairs();
-        pairs.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.into_owned())
+        pairs
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.into_owned())
     };
     let number = |name: &str| value(name)?.parse::<i64>().ok();
     let seconds = match number("X-Amz-Expires") {
         Some(lifetime) => {
-            let signed = value("X-Amz-Date").and_then(|date| time::unix_seconds(&date)).unwrap_or(now);
+            let signed = value("X-Amz-Date")
+                .and_then(|date| time::unix_seconds(&date))
+                .unwrap_or(now);
             lifetime.saturating_sub(now.saturating_sub(signed).max(0))
         }
         None => number("Expires")?.saturating_sub(now),
@@ -142,10 +158,22 @@ mod tests {
     fn a_link_says_how_long_it_works() {
         let now = time::unix_seconds("2026-08-22T18:30:00Z").unwrap();
         let cases = [
-            ("https://s/x?X-Amz-Date=20260822T183000Z&X-Amz-Expires=86400", Some(86_370)),
-            ("https://s/x?X-Amz-Date=20260822T182000Z&X-Amz-Expires=3600", Some(2_970)),
-            ("https://s/x?x-amz-date=20260822T180000Z&x-amz-expires=60", Some(0)),
-            ("https://s/x?X-Amz-Date=20260822T190000Z&X-Amz-Expires=3600", Some(3_570)),
+            (
+                "https://s/x?X-Amz-Date=20260822T183000Z&X-Amz-Expires=86400",
+                Some(86_370),
+            ),
+            (
+                "https://s/x?X-Amz-Date=20260822T182000Z&X-Amz-Expires=3600",
+                Some(2_970),
+            ),
+            (
+                "https://s/x?x-amz-date=20260822T180000Z&x-amz-expires=60",
+                Some(0),
+            ),
+            (
+                "https://s/x?X-Amz-Date=20260822T190000Z&X-Amz-Expires=3600",
+                Some(3_570),
+            ),
             ("https://s/x?X-Amz-Expires=3600", Some(3_570)),
             ("https://s/x?X-Amz-Expires=10", Some(5)),
             ("https://s/x?X-Amz-Expires=99999999999", Some(86_400)),

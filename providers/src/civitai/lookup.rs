@@ -32,7 +32,9 @@ pub(super) struct Found {
 pub(super) async fn find(api: &Api<'_>, of: &CivitaiRef) -> Result<Option<Found>, ProviderError> {
     match &of.target {
         CivitaiTarget::Model(model) => by_model(api, *model, of.file).await,
-        CivitaiTarget::Version { model, version } => by_version(api, *model, *version, of.file).await,
+        CivitaiTarget::Version { model, version } => {
+            by_version(api, *model, *version, of.file).await
+        }
         CivitaiTarget::Hash(hash) => by_hash(api, hash).await,
     }
 }
@@ -108,10 +110,18 @@ fn assemble(
     parent: Option<(CivitaiId, Model)>,
 ) -> Option<Found> {
     let entry = parent.as_ref().and_then(|(_, model)| {
-        model.model_versions.iter().find(|entry| entry.id == Some(id)).cloned()
+        model
+            .model_versions
+            .iter()
+            .find(|entry| entry.id == Some(id))
+            .cloned()
     });
-    let needs_login = mini.as_ref().is_some_and(|mini| mini.require_auth == Some(true));
-    let needs_grant = mini.as_ref().is_some_and(|mini| mini.check_permission == Some(true));
+    let needs_login = mini
+        .as_ref()
+        .is_some_and(|mini| mini.require_auth == Some(true));
+    let needs_grant = mini
+        .as_ref()
+        .is_some_and(|mini| mini.check_permission == Some(true));
     let mut version = match (version, entry) {
         (Some(version), Some(entry)) => completed(version, entry),
         (Some(version), None) => version,
@@ -134,7 +144,11 @@ fn assemble(
 /// A version, with what only the model's own listing of it says.
 fn completed(mut version: Version, entry: Version) -> Version {
     for file in &mut version.files {
-        if let Some(listed) = entry.files.iter().find(|listed| file.id.is_some() && listed.id == file.id) {
+        if let Some(listed) = entry
+            .files
+            .iter()
+            .find(|listed| file.id.is_some() && listed.id == file.id)
+        {
             complete_file(file, listed);
         }
     }
@@ -150,14 +164,23 @@ fn completed(mut version: Version, entry: Version) -> Version {
     version.description = version.description.or(entry.description);
     version.availability = version.availability.or(entry.availability);
     version.paid_access = version.paid_access.or(entry.paid_access);
-    version.early_access_ends_at =
-        version.early_access_ends_at.or(entry.early_access_ends_at).or(entry.early_access_deadline);
-    version.early_access_time_frame = version.early_access_time_frame.or(entry.early_access_time_frame);
+    version.early_access_ends_at = version
+        .early_access_ends_at
+        .or(entry.early_access_ends_at)
+        .or(entry.early_access_deadline);
+    version.early_access_time_frame = version
+        .early_access_time_frame
+        .or(entry.early_access_time_frame);
     version
 }
 
 fn complete_file(file: &mut File, listed: &File) {
-    let FileMetadata { format, size, fp, quant_type } = listed.metadata.clone();
+    let FileMetadata {
+        format,
+        size,
+        fp,
+        quant_type,
+    } = listed.metadata.clone();
     let metadata = &mut file.metadata;
     metadata.format = metadata.format.take().or(format);
     metadata.size = metadata.size.take().or(size);
@@ -167,7 +190,10 @@ fn complete_file(file: &mut File, listed: &File) {
     file.name = file.name.take().or_else(|| listed.name.clone());
     file.kind = file.kind.take().or_else(|| listed.kind.clone());
     file.size_kb = file.size_kb.or(listed.size_kb);
-    file.download_url = file.download_url.take().or_else(|| listed.download_url.clone());
+    file.download_url = file
+        .download_url
+        .take()
+        .or_else(|| listed.download_url.clone());
     if file.hashes.is_empty() {
         file.hashes.clone_from(&listed.hashes);
     }
@@ -178,10 +204,16 @@ fn complete_quant(file: &mut File) {
     if file.metadata.quant_type.is_some() {
         return;
     }
-    let query = file.download_url.as_deref().and_then(|url| url.split_once('?')).map(|(_, query)| query);
+    let query = file
+        .download_url
+        .as_deref()
+        .and_then(|url| url.split_once('?'))
+        .map(|(_, query)| query);
     file.metadata.quant_type = query.and_then(|query| {
         let mut pairs = url::form_urlencoded::parse(query.as_bytes());
-        pairs.find(|(key, value)| key == "quantType" && !value.is_empty()).map(|(_, value)| value.into_owned())
+        pairs
+            .find(|(key, value)| key == "quantType" && !value.is_empty())
+            .map(|(_, value)| value.into_owned())
     });
 }
 
@@ -191,7 +223,10 @@ fn from_mini(mini: Mini) -> Version {
         name: mini.file_name,
         size_kb: mini.size,
         kind: mini.file_type,
-        metadata: FileMetadata { format: mini.format, ..FileMetadata::default() },
+        metadata: FileMetadata {
+            format: mini.format,
+            ..FileMetadata::default()
+        },
         hashes: mini.hashes,
         download_url: mini.download_urls.into_iter().next(),
         primary: true,
@@ -204,7 +239,10 @@ fn from_mini(mini: Mini) -> Version {
         published_at: mini.published_at,
         early_access_ends_at: mini.early_access_ends_at,
         air: mini.air,
-        model: ModelStub { name: mini.model_name, ..ModelStub::default() },
+        model: ModelStub {
+            name: mini.model_name,
+            ..ModelStub::default()
+        },
         files: vec![file],
         ..Version::default()
     }
@@ -215,20 +253,32 @@ fn model_in_air(mini: &Mini) -> Option<CivitaiId> {
 }
 
 fn is_published(version: &Version) -> bool {
-    version.status.as_deref().is_none_or(|status| status.eq_ignore_ascii_case("Published"))
+    version
+        .status
+        .as_deref()
+        .is_none_or(|status| status.eq_ignore_ascii_case("Published"))
 }
 
 /// The version published last. The hub lists them in the creator's order, so
 /// the dates decide; without dates, the order does.
 fn newest(model: &Model) -> Option<CivitaiId> {
     let moment = |version: &Version| {
-        let date = version.published_at.as_deref().or(version.created_at.as_deref());
+        let date = version
+            .published_at
+            .as_deref()
+            .or(version.created_at.as_deref());
         date.and_then(time::unix_seconds).unwrap_or(i64::MIN)
     };
-    let published = model.model_versions.iter().filter(|version| is_published(version));
+    let published = model
+        .model_versions
+        .iter()
+        .filter(|version| is_published(version));
     let dated = published.filter_map(|version| Some((moment(version), version.id?)));
     // Of equal ones the first listed: `max_by_key` would take the last.
-    dated.rev().max_by_key(|(moment, _)| *moment).map(|(_, id)| id)
+    dated
+        .rev()
+        .max_by_key(|(moment, _)| *moment)
+        .map(|(_, id)| id)
 }
 
 fn holder(model: &Model, file: CivitaiId) -> Option<CivitaiId> {
@@ -250,17 +300,32 @@ fn no_versions(api: &Api<'_>, id: CivitaiId, model: &Model) -> ProviderError {
 fn no_such_file(api: &Api<'_>, model: CivitaiId, file: CivitaiId) -> ProviderError {
     ProviderError::new(
         ErrorKind::NotFound,
-        format!("no version of model {model} at {} has a file {file}", api.host()),
+        format!(
+            "no version of model {model} at {} has a file {file}",
+            api.host()
+        ),
     )
-    .hint(format!("name the version too, as civitai:{model}@VERSION+{file}"))
+    .hint(format!(
+        "name the version too, as civitai:{model}@VERSION+{file}"
+    ))
 }
 
-fn another_models(api: &Api<'_>, named: CivitaiId, version: CivitaiId, owner: CivitaiId) -> ProviderError {
+fn another_models(
+    api: &Api<'_>,
+    named: CivitaiId,
+    version: CivitaiId,
+    owner: CivitaiId,
+) -> ProviderError {
     ProviderError::new(
         ErrorKind::InvalidSource,
-        format!("version {version} at {} is of model {owner}, not of {named}", api.host()),
+        format!(
+            "version {version} at {} is of model {owner}, not of {named}",
+            api.host()
+        ),
     )
-    .hint(format!("write civitai:{owner}@{version}, or civitai:{named} for that model's newest version"))
+    .hint(format!(
+        "write civitai:{owner}@{version}, or civitai:{named} for that model's newest version"
+    ))
 }
 
 #[cfg(test)]

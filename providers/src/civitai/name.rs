@@ -30,13 +30,19 @@ pub(super) fn paths(files: &[File], version: CivitaiId) -> Vec<RelPath> {
 }
 
 fn free_path(file: &File, nth: usize, version: CivitaiId, taken: &HashSet<String>) -> RelPath {
-    let unique = file.id.map_or_else(|| format!("n{nth}"), |id| id.to_string());
+    let unique = file
+        .id
+        .map_or_else(|| format!("n{nth}"), |id| id.to_string());
     let plain = file.name.as_deref().and_then(RelPath::sanitised_name);
     let plain = plain.unwrap_or_else(|| unnamed(version, &unique, file));
     let told_apart = traits(file);
     let suffixes = [String::new(), told_apart.clone(), format!("-{unique}")];
-    let tries = suffixes.iter().filter_map(|suffix| suffixed(&plain, suffix));
-    let free = tries.into_iter().find(|path| !taken.contains(&path.fold_key()));
+    let tries = suffixes
+        .iter()
+        .filter_map(|suffix| suffixed(&plain, suffix));
+    let free = tries
+        .into_iter()
+        .find(|path| !taken.contains(&path.fold_key()));
     free.unwrap_or_else(|| unnamed(version, &unique, file))
 }
 
@@ -45,9 +51,16 @@ fn traits(file: &File) -> String {
     let metadata = &file.metadata;
     let parts = [&metadata.size, &metadata.fp, &metadata.quant_type];
     let plain = |text: &String| -> String {
-        text.chars().filter(|c| c.is_ascii_alphanumeric() || "_-.".contains(*c)).take(32).collect()
+        text.chars()
+            .filter(|c| c.is_ascii_alphanumeric() || "_-.".contains(*c))
+            .take(32)
+            .collect()
     };
-    let parts = parts.into_iter().flatten().map(plain).filter(|part| !part.is_empty());
+    let parts = parts
+        .into_iter()
+        .flatten()
+        .map(plain)
+        .filter(|part| !part.is_empty());
     parts.map(|part| format!("-{part}")).collect()
 }
 
@@ -80,7 +93,9 @@ pub(super) fn place(
     model_id: Option<CivitaiId>,
     version: CivitaiId,
 ) -> Place {
-    let owner = creator.and_then(one_name).unwrap_or_else(|| sure("civitai"));
+    let owner = creator
+        .and_then(one_name)
+        .unwrap_or_else(|| sure("civitai"));
     let id = model_id.map_or_else(|| format!("version-{version}"), |id| id.to_string());
     let model = model.map(|name| shortened(&name.replace(['/', '\\'], "_"), MOST_OF_A_NAME));
     let named = model.and_then(|name| one_name(&format!("{}-{id}", name.trim())));
@@ -124,7 +139,10 @@ mod tests {
 
     fn named(files: Value) -> Vec<String> {
         let files: Vec<File> = serde_json::from_value(files).unwrap();
-        paths(&files, CivitaiId::new(7).unwrap()).iter().map(ToString::to_string).collect()
+        paths(&files, CivitaiId::new(7).unwrap())
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     #[test]
@@ -173,14 +191,25 @@ mod tests {
         ]));
         assert_eq!(
             paths,
-            ["passwd", "civitai-7-2.bin", "civitai-7-3.safetensors", "_con.pt", "civitai-7-n4.bin"]
+            [
+                "passwd",
+                "civitai-7-2.bin",
+                "civitai-7-3.safetensors",
+                "_con.pt",
+                "civitai-7-n4.bin"
+            ]
         );
     }
 
     #[test]
     fn a_place_is_told_apart_by_the_models_id() {
         let id = |number| CivitaiId::new(number).unwrap();
-        let place = place(Some("knot/maker"), Some("Realistic/Aesthetic Poses"), Some(id(42)), id(7));
+        let place = place(
+            Some("knot/maker"),
+            Some("Realistic/Aesthetic Poses"),
+            Some(id(42)),
+            id(7),
+        );
         assert_eq!(place.owner.as_str(), "knot_maker");
         assert_eq!(place.name.as_str(), "Realistic_Aesthetic Poses-42");
         assert_eq!(place.revision.as_str(), "7");

@@ -43,8 +43,12 @@ pub(super) async fn open(
 
 /// The storage gets no token: it answers 400 to one, and it is not the hub's own.
 async fn fetch(api: &Api<'_>, lent: &Lent, range: &ByteRange) -> Result<Answer, ProviderError> {
-    let token = api.token.filter(|_| lent.link.is_hubs && lent.link.url.same_origin(&api.base));
-    let request = Request::get(lent.link.url.clone()).bearer(token).range(range);
+    let token = api
+        .token
+        .filter(|_| lent.link.is_hubs && lent.link.url.same_origin(&api.base));
+    let request = Request::get(lent.link.url.clone())
+        .bearer(token)
+        .range(range);
     api.http.follow(&request).await
 }
 
@@ -91,7 +95,9 @@ const TEXTS: &[&str] = &["json", "jsonl", "yaml", "yml", "txt", "md", "html", "h
 
 fn has_ending(file: &Artifact, endings: &[&str]) -> bool {
     let ending = file.path.name().rsplit('.').next().unwrap_or_default();
-    endings.iter().any(|known| known.eq_ignore_ascii_case(ending))
+    endings
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(ending))
 }
 
 /// Looks at the first bytes, whatever type they claim to be.
@@ -107,16 +113,30 @@ async fn without_page(mut body: Body, host: &str, file: &Artifact) -> Result<Bod
         return Ok(body);
     }
     let page = rest_of_page(first, body.bytes).await;
-    Err(errors::page_not_file(host, file.path.as_str(), &String::from_utf8_lossy(&page)))
+    Err(errors::page_not_file(
+        host,
+        file.path.as_str(),
+        &String::from_utf8_lossy(&page),
+    ))
 }
 
 fn starts_a_page(first: &Bytes) -> bool {
-    let start: Vec<u8> = first.iter().copied().skip_while(u8::is_ascii_whitespace).take(14).collect();
+    let start: Vec<u8> = first
+        .iter()
+        .copied()
+        .skip_while(u8::is_ascii_whitespace)
+        .take(14)
+        .collect();
     let start = start.to_ascii_lowercase();
-    start.starts_with(b"<!doctype html") || start.starts_with(b"<html") || start.starts_with(b"{\"error\":")
+    start.starts_with(b"<!doctype html")
+        || start.starts_with(b"<html")
+        || start.starts_with(b"{\"error\":")
 }
 
-async fn rest_of_page(first: Bytes, mut rest: BoxStream<'static, Result<Bytes, ProviderError>>) -> Vec<u8> {
+async fn rest_of_page(
+    first: Bytes,
+    mut rest: BoxStream<'static, Result<Bytes, ProviderError>>,
+) -> Vec<u8> {
     let mut page = first.to_vec();
     while page.len() < MOST_READ
         && let Ok(Some(chunk)) = rest.try_next().await
@@ -154,7 +174,11 @@ fn check_stand_in(body: &Body, file: &Artifact) -> Result<(), ProviderError> {
 
 fn refused_by_storage(answer: &Answer, file: &Artifact) -> ProviderError {
     let host = answer.url.authority();
-    let kind = if answer.status == 404 { ErrorKind::NotFound } else { ErrorKind::Upstream };
+    let kind = if answer.status == 404 {
+        ErrorKind::NotFound
+    } else {
+        ErrorKind::Upstream
+    };
     let mut error = ProviderError::transient(
         kind,
         format!("the hub's storage {host} refuses a fresh link to {} (status {})", file.path, answer.status),

@@ -16,7 +16,8 @@ use crate::source::{SourceToken, quoted};
 use crate::url::UrlError;
 use crate::{Locator, Reference, SafeUrl, SourceError};
 
-const EXAMPLE: &str = "https://civitai.com/models/4384?modelVersionId=128713 or civitai:4384@128713";
+const EXAMPLE: &str =
+    "https://civitai.com/models/4384?modelVersionId=128713 or civitai:4384@128713";
 const AIR_EXAMPLE: &str = "urn:air:sdxl:checkpoint:civitai:827184@2514310 or civitai:4384@128713";
 const DOWNLOAD_EXAMPLE: &str =
     "https://civitai.com/api/download/models/128713?type=Model&format=SafeTensor";
@@ -68,7 +69,9 @@ fn hub_url(text: &str, endpoint: &SafeUrl) -> Option<Result<HubUrl, SourceError>
     } else {
         return None;
     };
-    let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    let url = Url::parse(&text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"))?;
     let is_endpoint = is_at(&url, endpoint);
     let domain = hub_domain(url.host_str()?);
     if !is_endpoint && domain.is_none() {
@@ -87,7 +90,10 @@ fn hub_url(text: &str, endpoint: &SafeUrl) -> Option<Result<HubUrl, SourceError>
         names.drain(..prefix.len());
     } else if url.as_url().port().is_some() {
         return Some(Err(SourceError::malformed(
-            format!("{} has a port, which the hub does not use", quoted(&url.to_string())),
+            format!(
+                "{} has a port, which the hub does not use",
+                quoted(&url.to_string())
+            ),
             EXAMPLE,
         )));
     }
@@ -97,7 +103,10 @@ fn hub_url(text: &str, endpoint: &SafeUrl) -> Option<Result<HubUrl, SourceError>
 
 fn has_scheme(text: &str) -> bool {
     let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
-    !scheme.is_empty() && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    !scheme.is_empty()
+        && scheme
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
 }
 
 fn bad_url(error: UrlError) -> SourceError {
@@ -109,7 +118,8 @@ fn owns_authority(text: &str, endpoint: &SafeUrl) -> bool {
     let authority = text.split(['/', '?', '#', '\\']).next().unwrap_or(text);
     let host_and_port = authority.rsplit('@').next().unwrap_or(authority);
     let host = host_and_port.split(':').next().unwrap_or(host_and_port);
-    hub_domain(host).is_some() || (text != authority && is_endpoint_authority(host_and_port, endpoint))
+    hub_domain(host).is_some()
+        || (text != authority && is_endpoint_authority(host_and_port, endpoint))
 }
 
 fn is_endpoint_authority(authority: &str, endpoint: &SafeUrl) -> bool {
@@ -141,11 +151,18 @@ fn hub_domain(host: &str) -> Option<Option<SisterHost>> {
     if bare == "civitai.com" {
         return Some(None);
     }
-    SisterHost::ALL.into_iter().find(|sister| sister.domain() == bare).map(Some)
+    SisterHost::ALL
+        .into_iter()
+        .find(|sister| sister.domain() == bare)
+        .map(Some)
 }
 
 fn path_names(url: &SafeUrl) -> Vec<String> {
-    let names = url.as_url().path().split('/').filter(|name| !name.is_empty());
+    let names = url
+        .as_url()
+        .path()
+        .split('/')
+        .filter(|name| !name.is_empty());
     names.map(str::to_owned).collect()
 }
 
@@ -157,13 +174,24 @@ fn read_url(page: &HubUrl) -> Result<Reference, SourceError> {
         ["models", "license", version] => CivitaiRef::new(version_alone(version)?),
         ["models", model, "model-versions", version, ..] => {
             let model = Some(id("model", model)?);
-            CivitaiRef::new(CivitaiTarget::Version { model, version: id("version", version)? })
+            CivitaiRef::new(CivitaiTarget::Version {
+                model,
+                version: id("version", version)?,
+            })
         }
         ["models", model, ..] | ["api", "v1", "models", model] => model_page(model, &query)?,
-        ["models"] => return Err(SourceError::malformed(format!("{shown} names no model"), EXAMPLE)),
+        ["models"] => {
+            return Err(SourceError::malformed(
+                format!("{shown} names no model"),
+                EXAMPLE,
+            ));
+        }
         ["api", "v1", "model-versions", "mini", version] => {
             let file = query.id("modelFileId")?;
-            CivitaiRef { file, ..CivitaiRef::new(version_alone(version)?) }
+            CivitaiRef {
+                file,
+                ..CivitaiRef::new(version_alone(version)?)
+            }
         }
         ["api", "v1", "model-versions", "by-hash", hash] => CivitaiRef::new(by_hash(None, hash)?),
         ["model-versions", version, ..] | ["api", "v1", "model-versions", version] => {
@@ -187,20 +215,29 @@ fn read_url(page: &HubUrl) -> Result<Reference, SourceError> {
         }
     };
     civitai.host = page.host;
-    Ok(Reference { token: query.token()?, ..reference(civitai) })
+    Ok(Reference {
+        token: query.token()?,
+        ..reference(civitai)
+    })
 }
 
 fn model_page(model: &str, query: &Query) -> Result<CivitaiRef, SourceError> {
     let model = id("model", model)?;
     let target = match query.id("modelVersionId")? {
-        Some(version) => CivitaiTarget::Version { model: Some(model), version },
+        Some(version) => CivitaiTarget::Version {
+            model: Some(model),
+            version,
+        },
         None => CivitaiTarget::Model(model),
     };
     Ok(CivitaiRef::new(target))
 }
 
 fn version_alone(version: &str) -> Result<CivitaiTarget, SourceError> {
-    Ok(CivitaiTarget::Version { model: None, version: id("version", version)? })
+    Ok(CivitaiTarget::Version {
+        model: None,
+        version: id("version", version)?,
+    })
 }
 
 fn by_hash(kind: Option<HashKind>, hash: &str) -> Result<CivitaiTarget, SourceError> {
@@ -215,7 +252,10 @@ fn by_hash(kind: Option<HashKind>, hash: &str) -> Result<CivitaiTarget, SourceEr
 
 fn id(what: &str, text: &str) -> Result<CivitaiId, SourceError> {
     text.parse().map_err(|error| {
-        SourceError::malformed(format!("{} is no {what} id: {error}", quoted(text)), EXAMPLE)
+        SourceError::malformed(
+            format!("{} is no {what} id: {error}", quoted(text)),
+            EXAMPLE,
+        )
     })
 }
 
@@ -228,15 +268,24 @@ fn read_air(text: &str) -> Result<Reference, SourceError> {
         && let Some(kind) = HashKind::named(kind)
     {
         let civitai = query.narrow(CivitaiRef::new(by_hash(Some(kind), hash)?))?;
-        return Ok(Reference { token: query.token()?, ..reference(civitai) });
+        return Ok(Reference {
+            token: query.token()?,
+            ..reference(civitai)
+        });
     }
     let air = air::parse(name).ok_or_else(|| {
-        SourceError::malformed(format!("{} is no AIR that can be read", quoted(name)), AIR_EXAMPLE)
+        SourceError::malformed(
+            format!("{} is no AIR that can be read", quoted(name)),
+            AIR_EXAMPLE,
+        )
     })?;
     match air.source.to_ascii_lowercase().as_str() {
         "civitai" => {
             let civitai = query.narrow(air_target(&air)?)?;
-            Ok(Reference { token: query.token()?, ..reference(civitai) })
+            Ok(Reference {
+                token: query.token()?,
+                ..reference(civitai)
+            })
         }
         "huggingface" => huggingface(&air),
         other => Err(SourceError::unsupported(
@@ -249,12 +298,17 @@ fn read_air(text: &str) -> Result<Reference, SourceError> {
 fn air_target(air: &Air) -> Result<CivitaiRef, SourceError> {
     let model = id("model", air.id)?;
     let target = match air.version {
-        Some(version) => CivitaiTarget::Version { model: Some(model), version: id("version", version)? },
+        Some(version) => CivitaiTarget::Version {
+            model: Some(model),
+            version: id("version", version)?,
+        },
         None => CivitaiTarget::Model(model),
     };
     Ok(CivitaiRef {
         file: air.file.map(|file| id("file", file)).transpose()?,
-        format_hint: air.format.and_then(|format| ShortText::new("format", format).ok()),
+        format_hint: air
+            .format
+            .and_then(|format| ShortText::new("format", format).ok()),
         ..CivitaiRef::new(target)
     })
 }
@@ -274,15 +328,26 @@ struct Query(Vec<(String, String)>);
 
 impl Query {
     fn read(query: &str) -> Self {
-        Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+        Self(
+            form_urlencoded::parse(query.as_bytes())
+                .into_owned()
+                .collect(),
+        )
     }
 
     /// The value of a key; an empty one is none.
     fn one(&self, key: &str) -> Result<Option<&str>, SourceError> {
-        let mut values = self.0.iter().filter(|(name, _)| name == key).map(|(_, value)| value.as_str());
+        let mut values = self
+            .0
+            .iter()
+            .filter(|(name, _)| name == key)
+            .map(|(_, value)| value.as_str());
         let value = values.next();
         if values.next().is_some() {
-            return Err(SourceError::malformed(format!("`{key}` stands in the URL more than once"), EXAMPLE));
+            return Err(SourceError::malformed(
+                format!("`{key}` stands in the URL more than once"),
+                EXAMPLE,
+            ));
         }
         Ok(value.filter(|value| !value.is_empty()))
     }
@@ -294,25 +359,48 @@ impl Query {
     /// `fileId` and the filters of a download URL.
     fn narrow(&self, civitai: CivitaiRef) -> Result<CivitaiRef, SourceError> {
         let text = |key: &'static str| -> Result<Option<ShortText>, SourceError> {
-            self.one(key)?.map(|value| ShortText::new(key, value)).transpose().map_err(bad_filter)
+            self.one(key)?
+                .map(|value| ShortText::new(key, value))
+                .transpose()
+                .map_err(bad_filter)
         };
         let filter = FileFilter {
-            file_type: self.one("type")?.map(FileType::named).transpose().map_err(bad_filter)?,
-            format: self.one("format")?.map(FileFormat::named).transpose().map_err(bad_filter)?,
-            size: self.one("size")?.map(FileSize::named).transpose().map_err(bad_filter)?,
+            file_type: self
+                .one("type")?
+                .map(FileType::named)
+                .transpose()
+                .map_err(bad_filter)?,
+            format: self
+                .one("format")?
+                .map(FileFormat::named)
+                .transpose()
+                .map_err(bad_filter)?,
+            size: self
+                .one("size")?
+                .map(FileSize::named)
+                .transpose()
+                .map_err(bad_filter)?,
             fp: text("fp")?,
             quant_type: text("quantType")?,
         };
         let file = self.id("fileId")?.or(civitai.file);
-        Ok(CivitaiRef { file, filter, ..civitai })
+        Ok(CivitaiRef {
+            file,
+            filter,
+            ..civitai
+        })
     }
 
     fn token(&self) -> Result<Option<SourceToken>, SourceError> {
         let Some(value) = self.one("token")? else {
             return Ok(None);
         };
-        let token = Token::new(value)
-            .ok_or_else(|| SourceError::malformed("the token in the URL has characters that no token has", EXAMPLE))?;
+        let token = Token::new(value).ok_or_else(|| {
+            SourceError::malformed(
+                "the token in the URL has characters that no token has",
+                EXAMPLE,
+            )
+        })?;
         Ok(Some(SourceToken(token)))
     }
 }

@@ -32,20 +32,33 @@ pub(super) fn plan(
     selection: &Selection,
 ) -> Result<Plan, ProviderError> {
     let paths = name::paths(&found.version.files, found.version_id);
-    let files: Vec<Named> =
-        found.version.files.iter().zip(&paths).map(|(file, path)| Named { file, path }).collect();
+    let files: Vec<Named> = found
+        .version
+        .files
+        .iter()
+        .zip(&paths)
+        .map(|(file, path)| Named { file, path })
+        .collect();
     let download = download_url(&api.base, found.version_id);
     let version = format!("version {} at {}", found.version_id, api.host());
-    let scope = Scope { version: &version, download: &download };
+    let scope = Scope {
+        version: &version,
+        download: &download,
+    };
     let chosen = choose::choose(&files, of, selection, &scope)?;
     let mut warnings = warnings(found, &files, &chosen, selection);
-    let mut artifacts: Vec<Artifact> =
-        chosen.iter().map(|named| artifact(api, found, named, &mut warnings)).collect();
+    let mut artifacts: Vec<Artifact> = chosen
+        .iter()
+        .map(|named| artifact(api, found, named, &mut warnings))
+        .collect();
     if let Some(sha256) = selection.sha256 {
         take_users_hash(&mut artifacts, sha256, &mut warnings)?;
     }
     let model = found.model.as_ref();
-    let model_name = model.and_then(|model| model.name.as_deref()).or(found.version.model.name.as_deref());
+    let model_name =
+        model
+            .and_then(|model| model.name.as_deref())
+            .or(found.version.model.name.as_deref());
     Ok(Plan {
         provider: ProviderKind::Civitai,
         reference: reference(api, found, of, selection, &chosen),
@@ -67,7 +80,10 @@ pub(super) fn plan(
 
 /// `https://civitai.com/api/download/models/128713`.
 fn download_url(base: &SafeUrl, version: CivitaiId) -> String {
-    let names = ["api", "download", "models"].map(str::to_owned).into_iter().chain([version.to_string()]);
+    let names = ["api", "download", "models"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain([version.to_string()]);
     base.with_segments(names).to_string()
 }
 
@@ -104,7 +120,10 @@ fn reference(
 }
 
 fn title(model: Option<&str>, found: &Found) -> String {
-    let model = model.map_or_else(|| format!("version {}", found.version_id), |name| clipped(name, 200));
+    let model = model.map_or_else(
+        || format!("version {}", found.version_id),
+        |name| clipped(name, 200),
+    );
     match found.version.name.as_deref().map(|name| clipped(name, 100)) {
         Some(version) if !version.is_empty() => format!("{model} {version}"),
         _ => model,
@@ -121,7 +140,10 @@ fn artifact(api: &Api<'_>, found: &Found, named: &Named, warnings: &mut Vec<Warn
     Artifact {
         path: named.path.clone(),
         size: size(named.file),
-        digests: Digests { sha256: sha256(named, warnings), ..Digests::default() },
+        digests: Digests {
+            sha256: sha256(named, warnings),
+            ..Digests::default()
+        },
         origin: Origin::Civitai(CivitaiOrigin {
             version: found.version_id,
             file: named.file.id,
@@ -143,15 +165,25 @@ fn size(file: &File) -> Size {
 }
 
 fn sha256(named: &Named, warnings: &mut Vec<Warning>) -> Option<Sha256> {
-    let stated = named.file.hashes.iter().find(|(key, _)| key.eq_ignore_ascii_case("SHA256"));
+    let stated = named
+        .file
+        .hashes
+        .iter()
+        .find(|(key, _)| key.eq_ignore_ascii_case("SHA256"));
     let Some((_, stated)) = stated else {
-        let message = format!("the hub states no SHA-256 of {}: only its length can be checked", named.path);
+        let message = format!(
+            "the hub states no SHA-256 of {}: only its length can be checked",
+            named.path
+        );
         warnings.push(Warning::new("no_hash", message));
         return None;
     };
     let sha256 = stated.trim().parse().ok();
     if sha256.is_none() {
-        let message = format!("what the hub states as SHA-256 of {} is none, and is ignored", named.path);
+        let message = format!(
+            "what the hub states as SHA-256 of {} is none, and is ignored",
+            named.path
+        );
         warnings.push(Warning::new("bad_hash", message));
     }
     sha256
@@ -188,27 +220,48 @@ fn take_users_hash(
         .hint("give it with a source of one file, such as a URL with fileId="));
     };
     warnings.retain(|warning| !matches!(warning.code.as_str(), "no_hash" | "bad_hash"));
-    if artifact.digests.sha256.is_some_and(|stated| stated != sha256) {
-        let message = format!("the hub states another SHA-256 of {} than the one given, which decides", artifact.path);
+    if artifact
+        .digests
+        .sha256
+        .is_some_and(|stated| stated != sha256)
+    {
+        let message = format!(
+            "the hub states another SHA-256 of {} than the one given, which decides",
+            artifact.path
+        );
         warnings.push(Warning::new("hash_overridden", message));
     }
     artifact.digests.sha256 = Some(sha256);
     Ok(())
 }
 
-fn warnings(found: &Found, files: &[Named], chosen: &[Named], selection: &Selection) -> Vec<Warning> {
+fn warnings(
+    found: &Found,
+    files: &[Named],
+    chosen: &[Named],
+    selection: &Selection,
+) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mode = found.model.as_ref().and_then(|model| model.mode.as_deref());
     if mode.or(found.version.model.mode.as_deref()) == Some("TakenDown") {
-        warnings.push(Warning::new("taken_down", "the hub has taken this model's page down"));
+        warnings.push(Warning::new(
+            "taken_down",
+            "the hub has taken this model's page down",
+        ));
     }
     if let Some(sister) = found.sister {
-        let message = format!("the hub itself does not show this version; {} does", sister.domain());
+        let message = format!(
+            "the hub itself does not show this version; {} does",
+            sister.domain()
+        );
         warnings.push(Warning::new("sister_domain", message));
     }
     for named in chosen {
         if named.file.id.is_none() {
-            let message = format!("the hub shows no file id of {}, so it is asked for as the version's main file", named.path);
+            let message = format!(
+                "the hub shows no file id of {}, so it is asked for as the version's main file",
+                named.path
+            );
             warnings.push(Warning::new("no_file_id", message));
         }
         if is_flagged(named.file) {
@@ -216,8 +269,15 @@ fn warnings(found: &Found, files: &[Named], chosen: &[Named], selection: &Select
             warnings.push(Warning::new("hub_flagged_unsafe", message));
         }
         if !named.is_weights() && !selection.all_files {
-            let kind = named.file.kind.as_deref().map_or("unknown".to_owned(), |kind| clipped(kind, 40));
-            let message = format!("{} is no weights file: the hub has it as {kind}", named.path);
+            let kind = named
+                .file
+                .kind
+                .as_deref()
+                .map_or("unknown".to_owned(), |kind| clipped(kind, 40));
+            let message = format!(
+                "{} is no weights file: the hub has it as {kind}",
+                named.path
+            );
             warnings.push(Warning::new("not_weights", message));
         }
     }
@@ -232,11 +292,20 @@ fn is_flagged(file: &File) -> bool {
 
 fn left_out(files: &[Named], chosen: &[Named]) -> Option<Warning> {
     let is_chosen = |path: &RelPath| chosen.iter().any(|named| named.path == path);
-    let others: Vec<&str> =
-        files.iter().map(|named| named.path).filter(|path| !is_chosen(path)).map(RelPath::as_str).collect();
+    let others: Vec<&str> = files
+        .iter()
+        .map(|named| named.path)
+        .filter(|path| !is_chosen(path))
+        .map(RelPath::as_str)
+        .collect();
     let (shown, more) = others.split_at(others.len().min(MOST_LISTED));
     let names = shown.join(", ");
-    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-    let message = format!("the version has other files, which --all-files or --include takes: {names}{more}");
+    let more = if more.is_empty() {
+        String::new()
+    } else {
+        format!(" and {} more", more.len())
+    };
+    let message =
+        format!("the version has other files, which --all-files or --include takes: {names}{more}");
     (!others.is_empty()).then(|| Warning::new("other_files", message))
 }

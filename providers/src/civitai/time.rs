@@ -15,10 +15,12 @@ pub(super) fn unix_seconds(text: &str) -> Option<i64> {
     if digits.len() != 14 || !text.contains('T') {
         return None;
     }
-    let number = |from: usize, to: usize| digits[from..to].iter().fold(0, |n, digit| n * 10 + digit);
+    let number =
+        |from: usize, to: usize| digits[from..to].iter().fold(0, |n, digit| n * 10 + digit);
     let (year, month, day) = (number(0, 4), number(4, 6), number(6, 8));
     let (hour, minute, second) = (number(8, 10), number(10, 12), number(12, 14));
-    let plausible = (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60;
+    let plausible =
+        (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60;
     plausible.then(|| ((days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second)
 }
 
@@ -33,7 +35,9 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 
 /// Now, in seconds since 1970.
 pub(super) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
@@ -69,7 +73,10 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(unix_seconds(text), expected, "{text}");
         }
-        assert_eq!(shown("2099-01-01T00:00:00.000Z").as_deref(), Some("2099-01-01 00:00 UTC"));
+        assert_eq!(
+            shown("2099-01-01T00:00:00.000Z").as_deref(),
+            Some("2099-01-01 00:00 UTC")
+        );
         assert_eq!(shown("next week"), None);
     }
 }

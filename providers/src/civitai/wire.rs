@@ -264,7 +264,10 @@ fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Vec<T
     let Value::Array(items) = Value::deserialize(from)? else {
         return Ok(Vec::new());
     };
-    Ok(items.into_iter().filter_map(|item| T::deserialize(item).ok()).collect())
+    Ok(items
+        .into_iter()
+        .filter_map(|item| T::deserialize(item).ok())
+        .collect())
 }
 
 /// The entries that are text.
@@ -277,7 +280,9 @@ fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>,
 }
 
 fn number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
-    Ok(Value::deserialize(from)?.as_f64().filter(|number| number.is_finite()))
+    Ok(Value::deserialize(from)?
+        .as_f64()
+        .filter(|number| number.is_finite()))
 }
 
 /// A whole number, perhaps written as `5.0`.
@@ -288,7 +293,9 @@ fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
     let from_float = |number: f64| {
         ((0.0..=EXACT).contains(&number) && number.fract() == 0.0).then_some(number as u64)
     };
-    Ok(value.as_u64().or_else(|| value.as_f64().and_then(from_float)))
+    Ok(value
+        .as_u64()
+        .or_else(|| value.as_f64().and_then(from_float)))
 }
 
 fn id<'de, D: Deserializer<'de>>(from: D) -> Result<Option<CivitaiId>, D::Error> {
@@ -298,14 +305,25 @@ fn id<'de, D: Deserializer<'de>>(from: D) -> Result<Option<CivitaiId>, D::Error>
 /// `allowCommercialUse`: `"Sell"`, `["Image", "RentCivit"]`, `"{Image,RentCivit}"`; `"None"` and `[]` allow none.
 fn uses<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<String>>, D::Error> {
     let names: Vec<String> = match Value::deserialize(from)? {
-        Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Value::Array(items) => items
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
         Value::String(text) => {
             let text = text.trim().trim_start_matches('{').trim_end_matches('}');
-            text.split(',').map(|name| name.trim().trim_matches('"').to_owned()).collect()
+            text.split(',')
+                .map(|name| name.trim().trim_matches('"').to_owned())
+                .collect()
         }
         _ => return Ok(None),
     };
-    Ok(Some(names.into_iter().filter(|name| !name.is_empty() && name != "None").collect()))
+    Ok(Some(
+        names
+            .into_iter()
+            .filter(|name| !name.is_empty() && name != "None")
+            .collect(),
+    ))
 }
 
 /// Text, or an object shown as JSON.
