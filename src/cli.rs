@@ -8,6 +8,7 @@ mod resolve;
 mod session;
 mod uploads;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -172,42 +173,71 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Reads the process's arguments and runs them.
+/// Reads this process's arguments, environment and files, and runs them.
 pub async fn run() -> Exit {
     let cli = Cli::parse();
-    let output = Output::new(cli.json, cli.quiet, cli.no_progress);
-    let flags = Flags {
-        home: cli.home,
-        config: cli.config,
-    };
-    let config = match Config::load(&flags) {
-        Ok(config) => config,
-        Err(error) => return output.refuse(&error),
-    };
-    output.start_logs(cli.verbose, &config);
-    let outcome = match cli.command {
-        Command::Import(args) if args.dry_run => {
-            resolve::run(&output, &config, &args.sources).await
+    let config = Config::load(&cli.flags());
+    cli.execute(config).await
+}
+
+/// Runs these arguments, the program's name first, with these variables
+/// instead of the process's own. For embedding and demonstration.
+pub async fn run_with<I: IntoIterator<Item = String>>(
+    arguments: I,
+    environment: &BTreeMap<String, String>,
+) -> Exit {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return Exit::Usage;
         }
-        Command::Import(args) => import::run(&output, &config, &args).await,
-        Command::Resolve(args) => resolve::run(&output, &config, &args).await,
-        Command::Uploads {
-            command: UploadsCommand::List(args),
-        } => uploads::list(&output, &config, &args).await,
-        Command::Uploads {
-            command: UploadsCommand::Show { id },
-        } => uploads::show(&output, &config, &id).await,
-        Command::Config {
-            command: ConfigCommand::Show,
-        } => Ok(config::show(&output, &config)),
     };
-    outcome.unwrap_or_else(|error| match error.code {
-        Code::NotFound => {
-            output.error(&error);
-            Exit::Failed
+    let config = Config::from_parts(&cli.flags(), environment);
+    cli.execute(config).await
+}
+
+impl Cli {
+    fn flags(&self) -> Flags {
+        Flags {
+            home: self.home.clone(),
+            config: self.config.clone(),
         }
-        _ => output.refuse(&error),
-    })
+    }
+
+    async fn execute(self, config: Result<Config, Error>) -> Exit {
+        let output = Output::new(self.json, self.quiet, self.no_progress);
+        let config = match config {
+            Ok(config) => config,
+            Err(error) => return output.refuse(&error),
+        };
+        output.start_logs(self.verbose, &config);
+        let outcome = self.command.run(&output, &config).await;
+        outcome.unwrap_or_else(|error| match error.code {
+            Code::NotFound => {
+                output.error(&error);
+                Exit::Failed
+            }
+            _ => output.refuse(&error),
+        })
+    }
+}
+
+impl Command {
+    async fn run(self, output: &Output, config: &Config) -> Result<Exit, Error> {
+        match self {
+            Self::Import(args) if args.dry_run => resolve::run(output, config, &args.sources).await,
+            Self::Import(args) => import::run(output, config, &args).await,
+            Self::Resolve(args) => resolve::run(output, config, &args).await,
+            Self::Uploads { command } => match command {
+                UploadsCommand::List(args) => uploads::list(output, config, &args).await,
+                UploadsCommand::Show { id } => uploads::show(output, config, &id).await,
+            },
+            Self::Config {
+                command: ConfigCommand::Show,
+            } => Ok(config::show(output, config)),
+        }
+    }
 }
 
 /// Reads a source with its flags into a request.
