@@ -1,1 +1,3 @@
 //! modelferry.
+
+pub mod inspect;
