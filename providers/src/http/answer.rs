@@ -1,12 +1,14 @@
 //! An answer's headers, read strictly, and its body, read within bounds.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
 use reqwest::header::HeaderMap;
 use serde::de::DeserializeOwned;
 
-use super::{NoPublicAddress, digests, retry};
+use super::{digests, failure, retry};
 use crate::artifact::Validator;
 use crate::digest::HeaderDigest;
 use crate::error::{ErrorKind, ProviderError};
@@ -22,6 +24,9 @@ pub struct Answer {
     /// The headers.
     pub headers: HeaderMap,
     response: reqwest::Response,
+    /// What was peeked at, still to be handed out.
+    peeked: Vec<Bytes>,
+    read_timeout: Duration,
 }
 
 /// `Content-Range: bytes start-last/total` (RFC 9110 §14.4).
@@ -36,12 +41,14 @@ pub struct ContentRange {
 }
 
 impl Answer {
-    pub(super) fn new(url: SafeUrl, response: reqwest::Response) -> Self {
+    pub(super) fn new(url: SafeUrl, response: reqwest::Response, read_timeout: Duration) -> Self {
         Self {
             status: response.status().as_u16(),
             url,
             headers: response.headers().clone(),
             response,
+            peeked: Vec::new(),
+            read_timeout,
         }
     }
 
@@ -128,6 +135,7 @@ impl Answer {
                 ),
             )
             .status(self.status)
+            .hint("ask its owner for an address that http or https can fetch")
         })
     }
 
@@ -219,17 +227,47 @@ impl Answer {
         Some(id.chars().filter(|c| plain(*c)).take(80).collect())
     }
 
+    /// The body's first bytes: `enough` of them or a few more, fewer only where
+    /// it ends. They stay in the body.
+    ///
+    /// # Errors
+    /// As the body's stream.
+    pub async fn peek(&mut self, enough: usize) -> Result<Vec<u8>, ProviderError> {
+        self.check_encoding()?;
+        let mut seen: usize = self.peeked.iter().map(Bytes::len).sum();
+        while seen < enough {
+            match tokio::time::timeout(self.read_timeout, self.response.chunk()).await {
+                Ok(Ok(Some(chunk))) => {
+                    seen += chunk.len();
+                    self.peeked.push(chunk);
+                }
+                Ok(Ok(None)) => break,
+                Ok(Err(_)) => return Err(failure::broken(&self.url)),
+                Err(_) => return Err(failure::stalled(&self.url)),
+            }
+        }
+        Ok(self.peeked.concat())
+    }
+
     /// The body as it comes. An encoded one, which we never ask for, is an
     /// error in place of its bytes: they are not the file's.
     pub fn into_bytes(self) -> BoxStream<'static, Result<Bytes, ProviderError>> {
         if let Err(error) = self.check_encoding() {
             return stream::once(async { Err(error) }).boxed();
         }
-        let url = self.url;
-        self.response
-            .bytes_stream()
-            .map_err(move |error| broken(&url, &error))
-            .boxed()
+        let peeked = stream::iter(self.peeked.into_iter().map(Ok));
+        let bytes = peeked.chain(self.response.bytes_stream()).boxed();
+        let wait = self.read_timeout;
+        stream::unfold(Some((bytes, self.url)), move |state| async move {
+            let (mut bytes, url) = state?;
+            match tokio::time::timeout(wait, bytes.next()).await {
+                Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some((bytes, url)))),
+                Ok(Some(Err(_))) => Some((Err(failure::broken(&url)), None)),
+                Ok(None) => None,
+                Err(_) => Some((Err(failure::stalled(&url)), None)),
+            }
+        })
+        .boxed()
     }
 }
 
@@ -286,60 +324,6 @@ fn parse_content_range(text: &str) -> Option<ContentRange> {
         end,
         total,
     })
-}
-
-/// No headers in time.
-pub(super) fn silent(url: &SafeUrl) -> ProviderError {
-    ProviderError::transient(
-        ErrorKind::Stalled,
-        format!("{} took too long to answer", url.authority()),
-    )
-}
-
-/// No answer at all.
-pub(super) fn no_answer(url: &SafeUrl, error: &reqwest::Error) -> ProviderError {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
-    let mut deepest = String::new();
-    while let Some(inner) = cause {
-        if inner.is::<NoPublicAddress>() {
-            return ProviderError::new(
-                ErrorKind::BlockedAddress,
-                format!("{} has no public address", url.authority()),
-            )
-            .hint("if it is meant, add its network to MODELFERRY_ALLOW_NETS");
-        }
-        deepest = inner.to_string();
-        cause = inner.source();
-    }
-    if error.is_timeout() {
-        return silent(url);
-    }
-    ProviderError::transient(
-        ErrorKind::Upstream,
-        format!("{} can't be reached: {deepest}", url.authority()),
-    )
-}
-
-/// A body that broke off.
-fn broken(url: &SafeUrl, error: &reqwest::Error) -> ProviderError {
-    if error.is_timeout() {
-        return ProviderError::transient(
-            ErrorKind::Stalled,
-            format!(
-                "{} stopped sending in the middle of {}",
-                url.authority(),
-                url.as_url().path()
-            ),
-        );
-    }
-    ProviderError::transient(
-        ErrorKind::Truncated,
-        format!(
-            "{} broke off in the middle of {}",
-            url.authority(),
-            url.as_url().path()
-        ),
-    )
 }
 
 #[cfg(test)]
