@@ -139,12 +139,14 @@ impl Providers {
     /// The three providers over one HTTP layer.
     pub fn new(settings: &Settings, http: &Http) -> Self {
         Self(vec![
-            Arc::new(HuggingFace::new(
-                settings.huggingface_endpoint.clone(),
-                http.clone(),
-            )),
+            // First, since what it claims without a scheme (64 digits of a hash,
+            // `civitai.com/models`, a bare number) could be read as a repository.
             Arc::new(Civitai::new(
                 settings.civitai_endpoint.clone(),
+                http.clone(),
+            )),
+            Arc::new(HuggingFace::new(
+                settings.huggingface_endpoint.clone(),
                 http.clone(),
             )),
             Arc::new(Other::new(http.clone())),

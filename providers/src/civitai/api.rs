@@ -1,6 +1,7 @@
 //! The hub's metadata, asked for at one of its addresses.
 
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use super::errors::{self, Asked};
 use super::hash::ModelHash;
@@ -124,7 +125,15 @@ impl Api<'_> {
         if !answer.is_success() || is_page {
             return Err(errors::refusal(answer, asked).await);
         }
-        answer.json(MOST_READ).await.map(Some)
+        let keys: Map<String, Value> = answer.json(MOST_READ).await?;
+        T::deserialize(Value::Object(keys))
+            .map(Some)
+            .map_err(|error| {
+                ProviderError::new(
+                    ErrorKind::Upstream,
+                    format!("{} answered with what we can't read: {error}", self.host()),
+                )
+            })
     }
 
     fn mixed_up(&self, asked: &Asked) -> ProviderError {

@@ -124,7 +124,8 @@ impl ShortText {
     /// # Errors
     /// [`BadFilter`] when it is empty, longer than 64 characters or has control characters.
     pub fn new(key: &'static str, text: &str) -> Result<Self, BadFilter> {
-        let good = (1..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        let is_short = (1..=64).contains(&text.chars().count());
+        let good = is_short && !text.contains("..") && !text.chars().any(char::is_control);
         good.then(|| Self(text.to_owned()))
             .ok_or_else(|| BadFilter {
                 key,

@@ -315,6 +315,15 @@ fn air_target(air: &Air) -> Result<CivitaiRef, SourceError> {
 
 /// The hub also names repositories of Hugging Face.
 fn huggingface(air: &Air) -> Result<Reference, SourceError> {
+    let names: Vec<&str> = air.id.split('/').collect();
+    if names.len() > 2
+        || names
+            .iter()
+            .any(|name| name.is_empty() || name.contains(".."))
+    {
+        let message = format!("{} is no repository of Hugging Face", quoted(air.id));
+        return Err(SourceError::malformed(message, "org/name"));
+    }
     Ok(Reference::new(Locator::HuggingFace(HfRef {
         repo_type: RepoType::Model,
         repo: air.id.to_owned(),
