@@ -45,7 +45,8 @@ pub async fn a_wrong_token_opens_nothing<F: Factory>(world: &F) {
     assert!(refuses_access(&error), "{error:?}");
 }
 
-/// The right to read is proven by requests that carry no body.
+/// The right to read is proven by requests that carry no body. A proof of a
+/// moment ago, by the same token, may stand for a new one.
 pub async fn proof_moves_no_body<F: Factory>(world: &F) {
     for source in [world.good(), world.gated()] {
         let files = plan(world, &source).await.artifacts;
@@ -57,7 +58,6 @@ pub async fn proof_moves_no_body<F: Factory>(world: &F) {
                 .await
                 .unwrap();
         }
-        assert!(!world.requests().is_empty(), "nobody was asked");
         let moved = moved(world);
         assert!(moved < NO_BODY, "{moved} bytes for {source}");
     }
