@@ -24,8 +24,8 @@ async fn main() -> std::io::Result<ExitCode> {
     let environment = environment(&hub, &home);
     let scene = hub.scene();
     let sources = scene
-        .examples()
-        .into_iter()
+        .examples
+        .iter()
         .map(|source| source.replace("{files}", &hub.files_url()));
     for source in sources {
         if run(&["import", &source], &environment).await != Exit::Done {

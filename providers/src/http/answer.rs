@@ -159,6 +159,7 @@ impl Answer {
                 ErrorKind::Upstream,
                 format!("{url} answered with JSON we can't read: {error}"),
             )
+            .hint("check that the address is the one meant; the hub may also have changed its API")
         })
     }
 
@@ -193,7 +194,8 @@ impl Answer {
                 return Err(ProviderError::new(
                     ErrorKind::Upstream,
                     format!("{url} answered with more than {limit} bytes"),
-                ));
+                )
+                .hint("check that the address is the one meant"));
             }
             body.extend_from_slice(&chunk);
         }
