@@ -178,7 +178,7 @@ impl Civitai {
             return plan;
         };
         if doubt.is_certain && api.token.is_none() || found.version.files.is_empty() {
-            return Err(doubt.refusal);
+            return Err(lookup::with_free_version(api, found, of, doubt.refusal));
         }
         let plan = plan?;
         if let Some(Origin::Civitai(origin)) = plan.artifacts.first().map(|file| &file.origin) {
@@ -324,3 +324,6 @@ impl Provider for Civitai {
         open::open(&api, &self.links, file, origin, range).await
     }
 }
+
+#[cfg(test)]
+mod tests;

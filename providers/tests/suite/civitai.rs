@@ -1,5 +1,12 @@
 //! The Civitai provider against the hub.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "clippy lets tests panic, but not the helpers that tests share"
+)]
+
 mod access;
 mod choice;
 mod errors;

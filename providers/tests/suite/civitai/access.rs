@@ -46,6 +46,23 @@ async fn early_access_says_when_it_ends_and_where_to_buy() {
 }
 
 #[tokio::test]
+async fn a_model_sold_in_its_newest_version_names_the_newest_free_one() {
+    let version = |id: u64, day: &str| {
+        let file = CivitaiFile::new(id, "a.safetensors", Content::safetensors(id, 4000));
+        let mut version = CivitaiVersion::new(id, "v").file(file);
+        version.published_at = format!("2026-01-{day}T00:00:00.000Z");
+        version
+    };
+    let sold = version(30, "03").early_access(AccessForm::Paid, None, &[]);
+    let model = CivitaiModel::new(1, "Boat", "LORA").version(sold);
+    let model = model.version(version(10, "01")).version(version(20, "02"));
+    let harbour = harbour(Scene::empty().model(model)).await;
+    let error = harbour.refused("civitai:1", &Auth::anonymous()).await;
+    is(&error, ErrorKind::EarlyAccess);
+    assert!(error.hint.unwrap().contains("civitai:1@20"));
+}
+
+#[tokio::test]
 async fn who_bought_early_access_gets_it_with_one_counted_request() {
     let harbour = harbour(Scene::standard()).await;
     let buyer = token("civitai_good");
