@@ -178,14 +178,17 @@ impl Civitai {
             return plan;
         };
         if doubt.is_certain && api.token.is_none() || found.version.files.is_empty() {
-            return Err(doubt.refusal);
+            return Err(lookup::with_free_version(api, found, of, doubt.refusal));
         }
         let plan = plan?;
         if let Some(Origin::Civitai(origin)) = plan.artifacts.first().map(|file| &file.origin) {
             let key = self.links.key(origin, api.token);
-            self.links
-                .lend(&key, || download::link(api, origin))
-                .await?;
+            let proof = self.links.lend(&key, || download::link(api, origin)).await;
+            // Where the two agree, the metadata knows more: a date, the model's page.
+            proof.map_err(|error| match doubt.refusal.kind == error.kind {
+                true => doubt.refusal,
+                false => error,
+            })?;
         }
         Ok(plan)
     }
@@ -321,3 +324,6 @@ impl Provider for Civitai {
         open::open(&api, &self.links, file, origin, range).await
     }
 }
+
+#[cfg(test)]
+mod tests;

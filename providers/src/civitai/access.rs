@@ -70,6 +70,11 @@ pub(super) fn doubt(
     Ok(None)
 }
 
+/// Whether a version is sold now, or may be.
+pub(super) fn is_sold(version: &Version) -> bool {
+    sale(version, time::now()).is_some()
+}
+
 struct Sale {
     /// As a person reads it.
     until: Option<String>,

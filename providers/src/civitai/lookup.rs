@@ -5,6 +5,7 @@
 //! `/models/{id}` has the creator, the licence flags and every metadata key;
 //! `mini` alone says that a login is needed. So all three are asked.
 
+use super::access;
 use super::air;
 use super::api::Api;
 use super::hash::ModelHash;
@@ -49,7 +50,7 @@ async fn by_model(
     };
     let chosen = match file {
         Some(file) => holder(&model, file).ok_or_else(|| no_such_file(api, id, file))?,
-        None => newest(&model).ok_or_else(|| no_versions(api, id, &model))?,
+        None => newest(model.model_versions.iter()).ok_or_else(|| no_versions(api, id, &model))?,
     };
     let (version, mini) = both(api, chosen, None).await?;
     Ok(assemble(api, chosen, version, mini, Some((id, model))))
@@ -122,6 +123,7 @@ fn assemble(
     let needs_grant = mini
         .as_ref()
         .is_some_and(|mini| mini.check_permission == Some(true));
+    let model_in_air = mini.as_ref().and_then(model_in_air);
     let mut version = match (version, entry) {
         (Some(version), Some(entry)) => completed(version, entry),
         (Some(version), None) => version,
@@ -129,7 +131,8 @@ fn assemble(
         (None, None) => from_mini(mini?),
     };
     version.files.iter_mut().for_each(complete_quant);
-    let model_id = parent.as_ref().map(|(id, _)| *id).or(version.model_id);
+    let parent_id = parent.as_ref().map(|(id, _)| *id);
+    let model_id = parent_id.or(version.model_id).or(model_in_air);
     Some(Found {
         version_id: id,
         version,
@@ -259,9 +262,33 @@ fn is_published(version: &Version) -> bool {
         .is_none_or(|status| status.eq_ignore_ascii_case("Published"))
 }
 
+/// A refusal of a model's newest version, which names the newest one that is
+/// not sold, if there is one.
+pub(super) fn with_free_version(
+    api: &Api<'_>,
+    found: &Found,
+    of: &CivitaiRef,
+    refusal: ProviderError,
+) -> ProviderError {
+    let (CivitaiTarget::Model(id), Some(model)) = (&of.target, &found.model) else {
+        return refusal;
+    };
+    let is_free = |version: &&Version| !version.files.is_empty() && !access::is_sold(version);
+    let free = newest(model.model_versions.iter().filter(is_free));
+    match (free, refusal.kind, refusal.hint.clone()) {
+        (Some(free), ErrorKind::EarlyAccess, Some(hint)) if free != found.version_id => {
+            let host = api.host();
+            refusal.hint(format!(
+                "{hint}; version {free} is free at {host}: civitai:{id}@{free}"
+            ))
+        }
+        _ => refusal,
+    }
+}
+
 /// The version published last. The hub lists them in the creator's order, so
 /// the dates decide; without dates, the order does.
-fn newest(model: &Model) -> Option<CivitaiId> {
+fn newest<'a>(versions: impl DoubleEndedIterator<Item = &'a Version>) -> Option<CivitaiId> {
     let moment = |version: &Version| {
         let date = version
             .published_at
@@ -269,10 +296,7 @@ fn newest(model: &Model) -> Option<CivitaiId> {
             .or(version.created_at.as_deref());
         date.and_then(time::unix_seconds).unwrap_or(i64::MIN)
     };
-    let published = model
-        .model_versions
-        .iter()
-        .filter(|version| is_published(version));
+    let published = versions.filter(|version| is_published(version));
     let dated = published.filter_map(|version| Some((moment(version), version.id?)));
     // Of equal ones the first listed: `max_by_key` would take the last.
     dated

@@ -1,26 +1,25 @@
 //! Source texts: pages, API and download URLs, AIR, hashes.
 
+mod query;
+
 use std::borrow::Cow;
 
 use url::Url;
-use url::form_urlencoded;
 
+use self::query::Query;
 use super::air::{self, Air};
-use super::filter::{BadFilter, FileFilter, FileFormat, FileSize, FileType, ShortText};
+use super::filter::{FileType, ShortText};
 use super::hash::{HashKind, ModelHash};
 use super::id::CivitaiId;
 use super::reference::{CivitaiRef, CivitaiTarget, SisterHost};
-use crate::auth::Token;
 use crate::huggingface::{HfRef, RepoType};
-use crate::source::{SourceToken, quoted};
+use crate::source::quoted;
 use crate::url::UrlError;
 use crate::{Locator, Reference, SafeUrl, SourceError};
 
 const EXAMPLE: &str =
     "https://civitai.com/models/4384?modelVersionId=128713 or civitai:4384@128713";
 const AIR_EXAMPLE: &str = "urn:air:sdxl:checkpoint:civitai:827184@2514310 or civitai:4384@128713";
-const DOWNLOAD_EXAMPLE: &str =
-    "https://civitai.com/api/download/models/128713?type=Model&format=SafeTensor";
 
 /// Reads a source text. `None`: not the hub's.
 pub(super) fn parse(text: &str, endpoint: &SafeUrl) -> Option<Result<Reference, SourceError>> {
@@ -330,92 +329,6 @@ fn huggingface(air: &Air) -> Result<Reference, SourceError> {
         revision: air.version.map(str::to_owned),
         path: String::new(),
     })))
-}
-
-/// A URL's query, in which each key we know may stand once.
-struct Query(Vec<(String, String)>);
-
-impl Query {
-    fn read(query: &str) -> Self {
-        Self(
-            form_urlencoded::parse(query.as_bytes())
-                .into_owned()
-                .collect(),
-        )
-    }
-
-    /// The value of a key; an empty one is none.
-    fn one(&self, key: &str) -> Result<Option<&str>, SourceError> {
-        let mut values = self
-            .0
-            .iter()
-            .filter(|(name, _)| name == key)
-            .map(|(_, value)| value.as_str());
-        let value = values.next();
-        if values.next().is_some() {
-            return Err(SourceError::malformed(
-                format!("`{key}` stands in the URL more than once"),
-                EXAMPLE,
-            ));
-        }
-        Ok(value.filter(|value| !value.is_empty()))
-    }
-
-    fn id(&self, key: &str) -> Result<Option<CivitaiId>, SourceError> {
-        self.one(key)?.map(|value| id(key, value)).transpose()
-    }
-
-    /// `fileId` and the filters of a download URL.
-    fn narrow(&self, civitai: CivitaiRef) -> Result<CivitaiRef, SourceError> {
-        let text = |key: &'static str| -> Result<Option<ShortText>, SourceError> {
-            self.one(key)?
-                .map(|value| ShortText::new(key, value))
-                .transpose()
-                .map_err(bad_filter)
-        };
-        let filter = FileFilter {
-            file_type: self
-                .one("type")?
-                .map(FileType::named)
-                .transpose()
-                .map_err(bad_filter)?,
-            format: self
-                .one("format")?
-                .map(FileFormat::named)
-                .transpose()
-                .map_err(bad_filter)?,
-            size: self
-                .one("size")?
-                .map(FileSize::named)
-                .transpose()
-                .map_err(bad_filter)?,
-            fp: text("fp")?,
-            quant_type: text("quantType")?,
-        };
-        let file = self.id("fileId")?.or(civitai.file);
-        Ok(CivitaiRef {
-            file,
-            filter,
-            ..civitai
-        })
-    }
-
-    fn token(&self) -> Result<Option<SourceToken>, SourceError> {
-        let Some(value) = self.one("token")? else {
-            return Ok(None);
-        };
-        let token = Token::new(value).ok_or_else(|| {
-            SourceError::malformed(
-                "the token in the URL has characters that no token has",
-                EXAMPLE,
-            )
-        })?;
-        Ok(Some(SourceToken(token)))
-    }
-}
-
-fn bad_filter(error: BadFilter) -> SourceError {
-    SourceError::malformed(format!("the download URL's {error}"), DOWNLOAD_EXAMPLE)
 }
 
 #[cfg(test)]

@@ -1,5 +1,12 @@
 //! The Civitai provider against the hub.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "clippy lets tests panic, but not the helpers that tests share"
+)]
+
 mod access;
 mod choice;
 mod errors;
@@ -97,10 +104,6 @@ impl Harbour {
         let body = self.civitai.open(file, range, auth).await?;
         let bytes: Vec<_> = body.bytes.try_collect().await?;
         Ok(bytes.concat())
-    }
-
-    async fn civitai_may_read(&self, file: &Artifact, auth: &Auth) -> Result<(), ProviderError> {
-        self.civitai.may_read(file, auth).await
     }
 
     /// Requests that count against the hub's download limit.

@@ -4,7 +4,7 @@ use super::*;
 
 fn newest_of(versions: Value) -> Option<u32> {
     let model: Model = serde_json::from_value(json!({"modelVersions": versions})).unwrap();
-    newest(&model).map(CivitaiId::get)
+    newest(model.model_versions.iter()).map(CivitaiId::get)
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::super::filter::{FileFilter, FileFormat, FileSize};
 use super::*;
 
 const SHA: &str = "a5f58eb1c33616c4f06bca55af39876a7b817913cd829caa8acb111b770c85cc";

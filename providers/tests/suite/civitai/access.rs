@@ -1,7 +1,7 @@
 //! Who may have a version, known before the plan is announced.
 
 use modelferry_fixtures::{AccessForm, CivitaiFile, CivitaiModel, CivitaiVersion, Content, Scene};
-use modelferry_providers::{Auth, ErrorKind};
+use modelferry_providers::{Auth, ErrorKind, Provider};
 
 use super::{codes, harbour, is, token};
 
@@ -46,12 +46,30 @@ async fn early_access_says_when_it_ends_and_where_to_buy() {
 }
 
 #[tokio::test]
+async fn a_model_sold_in_its_newest_version_names_the_newest_free_one() {
+    let version = |id: u64, day: &str| {
+        let file = CivitaiFile::new(id, "a.safetensors", Content::safetensors(id, 4000));
+        let mut version = CivitaiVersion::new(id, "v").file(file);
+        version.published_at = format!("2026-01-{day}T00:00:00.000Z");
+        version
+    };
+    let sold = version(30, "03").early_access(AccessForm::Paid, None, &[]);
+    let model = CivitaiModel::new(1, "Boat", "LORA").version(sold);
+    let model = model.version(version(10, "01")).version(version(20, "02"));
+    let harbour = harbour(Scene::empty().model(model)).await;
+    let error = harbour.refused("civitai:1", &Auth::anonymous()).await;
+    is(&error, ErrorKind::EarlyAccess);
+    assert!(error.hint.unwrap().contains("civitai:1@20"));
+}
+
+#[tokio::test]
 async fn who_bought_early_access_gets_it_with_one_counted_request() {
     let harbour = harbour(Scene::standard()).await;
     let buyer = token("civitai_good");
     let plan = harbour.plan_as("civitai:5003", &buyer).await;
     harbour
-        .civitai_may_read(&plan.artifacts[0], &buyer)
+        .civitai
+        .may_read(&plan.artifacts[0], &buyer)
         .await
         .unwrap();
     harbour.read(&plan.artifacts[0], &buyer).await.unwrap();
@@ -112,12 +130,14 @@ async fn a_grant_that_only_the_download_knows_of_is_proven_by_it() {
     let plan = harbour.plan("civitai:328553").await;
     let file = &plan.artifacts[0];
     let error = harbour
-        .civitai_may_read(file, &Auth::anonymous())
+        .civitai
+        .may_read(file, &Auth::anonymous())
         .await
         .unwrap_err();
     is(&error, ErrorKind::AccessDenied);
     harbour
-        .civitai_may_read(file, &token("civitai_good"))
+        .civitai
+        .may_read(file, &token("civitai_good"))
         .await
         .unwrap();
     // What one account may read opens nothing to another.
