@@ -1,1 +1,26 @@
-//! modelferry.
+//! Ferries models from Hugging Face, Civitai and plain URLs into storage you
+//! own, verified on the way.
+//!
+//! The way of the data, and of this list of modules:
+//!
+//! ```text
+//! source text ─ providers: parse ▸ Reference ─ resolve ▸ Plan of Artifacts
+//!   ─ import: prove access, reuse ▸ transfer: ranges ▸ memory ▸ hash ▸ parts ▸ storage (staged)
+//!   ─ verified: storage publishes the blob ▸ inspect ▸ entity: manifest, library
+//!   ─ records: imported
+//! ```
+
+pub mod cli;
+pub mod config;
+pub mod entity;
+pub mod error;
+pub mod import;
+pub mod inspect;
+pub mod progress;
+pub mod records;
+pub mod request;
+pub mod storage;
+pub mod tokens;
+pub mod transfer;
+pub mod upload;
+pub mod worker;

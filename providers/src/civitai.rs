@@ -1,58 +1,65 @@
 //! Civitai: models, versions and their files.
+//!
+//! The way of the data: text ▸ [`parse`] ▸ [`CivitaiRef`] ▸ [`lookup`] (one
+//! version, from all that the hub says of it) ▸ [`access`] and [`choose`] ▸
+//! [`plan`] ▸ [`download`] (a signed link, counted) ▸ [`open`].
+
+mod access;
+mod air;
+mod api;
+mod card;
+mod choose;
+mod download;
+mod errors;
+mod filter;
+mod hash;
+mod id;
+mod links;
+mod lookup;
+mod name;
+mod open;
+mod parse;
+mod plan;
+mod reference;
+mod time;
+mod wire;
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+pub use self::filter::{BadFilter, FileFilter, FileFormat, FileSize, FileType, ShortText};
+pub use self::hash::{BadHash, HashKind, ModelHash};
+pub use self::id::{BadId, CivitaiId};
+pub use self::reference::{CivitaiRef, CivitaiTarget, SisterHost};
+
+use self::api::Api;
+use self::links::Links;
+use self::lookup::Found;
 use crate::{
-    Artifact, Auth, Body, ByteRange, Http, Plan, Provider, ProviderError, ProviderKind, Reference,
-    SafeUrl, SourceError,
+    Artifact, Auth, Body, ByteRange, ErrorKind, Http, Locator, Origin, Plan, Provider,
+    ProviderError, ProviderKind, Reference, SafeUrl, Selection, SourceError, Token,
 };
 
-/// A model, version, file or hash, as a source named it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct CivitaiRef {
-    /// The model's id.
-    pub model: Option<u32>,
-    /// The version's id; `None` means the newest published one.
-    pub version: Option<u32>,
-    /// One file's id.
-    pub file: Option<u32>,
-    /// A hash of any kind the hub knows, in upper case.
-    pub hash: Option<String>,
-    /// Which of the version's files.
-    pub filter: FileFilter,
-    /// The sister domain that the source named, asked when the endpoint answers 404.
-    pub host: Option<String>,
-}
-
-/// `?type=&format=&size=&fp=&quantType=` of a download URL.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct FileFilter {
-    /// `Model`, `Pruned Model`, `VAE`, …
-    pub file_type: Option<String>,
-    /// `SafeTensor`, `PickleTensor`, `GGUF`, …
-    pub format: Option<String>,
-    /// `full` or `pruned`.
-    pub size: Option<String>,
-    /// `fp16`, `fp32`, …
-    pub fp: Option<String>,
-    /// `Q4_K_M`, …
-    pub quant_type: Option<String>,
-}
+/// A download proven this recently is not asked for again only to prove it.
+const PROOF_LASTS: Duration = Duration::from_secs(60);
 
 /// How to ask for a file of a version again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CivitaiOrigin {
     /// The version's id.
-    pub version: u32,
+    pub version: CivitaiId,
     /// The file's id, where the hub gave one.
-    pub file: Option<u32>,
-    /// The file's own download URL, for when the hub can't find it by id.
-    pub download_url: Option<SafeUrl>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<CivitaiId>,
+    /// The query of the file's own download URL, for when the hub can't find it by id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub download_query: Option<String>,
+    /// The sister domain that alone knows the version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<SisterHost>,
 }
 
 impl CivitaiOrigin {
@@ -64,14 +71,200 @@ impl CivitaiOrigin {
 /// The Civitai provider.
 pub struct Civitai {
     endpoint: SafeUrl,
+    sisters: Sisters,
     http: Http,
+    links: Links,
+}
+
+/// Where the sister domains are; nowhere unless the endpoint is the hub itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Sisters(Vec<(SisterHost, SafeUrl)>);
+
+impl Sisters {
+    /// The real ones, beside the real hub alone.
+    fn of(endpoint: &SafeUrl) -> Self {
+        let is_default =
+            SafeUrl::parse("https://civitai.com").is_ok_and(|hub| hub.same_origin(endpoint));
+        let all = SisterHost::ALL.into_iter().filter(|_| is_default);
+        let placed = |host: SisterHost| {
+            Some((
+                host,
+                SafeUrl::parse(&format!("https://{}", host.domain())).ok()?,
+            ))
+        };
+        Self(all.filter_map(placed).collect())
+    }
+
+    fn base(&self, host: SisterHost) -> Option<&SafeUrl> {
+        self.0
+            .iter()
+            .find(|(known, _)| *known == host)
+            .map(|(_, base)| base)
+    }
 }
 
 impl Civitai {
     /// For one endpoint: the hub itself or a stand-in for it.
     pub fn new(endpoint: SafeUrl, http: Http) -> Self {
-        Self { endpoint, http }
+        let sisters = Sisters::of(&endpoint);
+        Self::with_sisters(endpoint, sisters, http)
     }
+
+    /// With the sister domains somewhere else, as tests have them.
+    pub(crate) fn with_sisters(endpoint: SafeUrl, sisters: Sisters, http: Http) -> Self {
+        Self {
+            endpoint,
+            sisters,
+            http,
+            links: Links::default(),
+        }
+    }
+
+    fn hub<'a>(&'a self, token: Option<&'a Token>) -> Api<'a> {
+        Api {
+            http: &self.http,
+            base: self.endpoint.clone(),
+            token,
+            sister: None,
+        }
+    }
+
+    /// A sister domain gets no token: it is another host, and not all of them
+    /// are known to be the hub's.
+    fn sister(&self, host: SisterHost) -> Option<Api<'_>> {
+        let base = self.sisters.base(host)?.clone();
+        Some(Api {
+            http: &self.http,
+            base,
+            token: None,
+            sister: Some(host),
+        })
+    }
+
+    fn place_of<'a>(&'a self, origin: &CivitaiOrigin, auth: &'a Auth) -> Api<'a> {
+        let sister = origin.host.and_then(|host| self.sister(host));
+        sister.unwrap_or_else(|| self.hub(auth.civitai.as_ref()))
+    }
+
+    /// At the hub; where it shows nothing, at the sister domain that the source named.
+    async fn find<'a>(
+        &'a self,
+        of: &CivitaiRef,
+        token: Option<&'a Token>,
+    ) -> Result<(Api<'a>, Found), ProviderError> {
+        let hub = self.hub(token);
+        if let Some(found) = lookup::find(&hub, of).await? {
+            return Ok((hub, found));
+        }
+        if let Some(sister) = of.host.and_then(|host| self.sister(host))
+            && let Some(found) = lookup::find(&sister, of).await?
+        {
+            return Ok((sister, found));
+        }
+        Err(nothing_there(&hub, of))
+    }
+
+    /// The plan, and proof that it can be carried out.
+    async fn proven(
+        &self,
+        api: &Api<'_>,
+        found: &Found,
+        of: &CivitaiRef,
+        selection: &Selection,
+    ) -> Result<Plan, ProviderError> {
+        let doubt = access::doubt(api, found, time::now())?;
+        let plan = plan::plan(api, found, of, selection);
+        let Some(doubt) = doubt else {
+            return plan;
+        };
+        if doubt.is_certain && api.token.is_none() || found.version.files.is_empty() {
+            return Err(doubt.refusal);
+        }
+        let plan = plan?;
+        if let Some(Origin::Civitai(origin)) = plan.artifacts.first().map(|file| &file.origin) {
+            let key = self.links.key(origin, api.token);
+            self.links
+                .lend(&key, || download::link(api, origin))
+                .await?;
+        }
+        Ok(plan)
+    }
+}
+
+fn nothing_there(hub: &Api<'_>, of: &CivitaiRef) -> ProviderError {
+    let (what, page) = match &of.target {
+        CivitaiTarget::Model(model) => (format!("model {model}"), hub.page(Some(*model), None)),
+        CivitaiTarget::Version { model, version } => (
+            format!("version {version}"),
+            hub.page(*model, Some(*version)),
+        ),
+        CivitaiTarget::Hash(hash) => (
+            format!("published file of the hash {hash}"),
+            hub.page(None, None),
+        ),
+    };
+    let login = if hub.token.is_some() {
+        ""
+    } else {
+        ", or shown only with a login"
+    };
+    ProviderError::new(ErrorKind::NotFound, format!("{} has no {what}", hub.host()))
+        .status(404)
+        .hint(format!(
+            "it may be deleted, unpublished or hidden{login}: open {page} to see"
+        ))
+}
+
+/// A revision given beside the source: a version's id.
+fn at_revision(of: &CivitaiRef, revision: Option<&str>) -> Result<CivitaiRef, ProviderError> {
+    let Some(revision) = revision else {
+        return Ok(of.clone());
+    };
+    let wrong = |message: String| {
+        ProviderError::new(ErrorKind::InvalidSource, message)
+            .hint("a revision of a Civitai model is a version's id, as in civitai:4384@128713")
+    };
+    let asked: CivitaiId = revision.parse().map_err(|_| {
+        wrong(format!(
+            "the revision {} is no version's id",
+            crate::source::quoted(revision)
+        ))
+    })?;
+    let target = match &of.target {
+        CivitaiTarget::Model(model) => CivitaiTarget::Version {
+            model: Some(*model),
+            version: asked,
+        },
+        CivitaiTarget::Version { version, .. } if *version == asked => of.target.clone(),
+        CivitaiTarget::Version { version, .. } => {
+            return Err(wrong(format!(
+                "the source names version {version} and the revision {asked}"
+            )));
+        }
+        CivitaiTarget::Hash(_) => {
+            return Err(wrong(format!(
+                "a hash names its version itself, and can't be asked for at {asked}"
+            )));
+        }
+    };
+    Ok(CivitaiRef {
+        target,
+        ..of.clone()
+    })
+}
+
+fn origin_of(file: &Artifact) -> Result<&CivitaiOrigin, ProviderError> {
+    match &file.origin {
+        Origin::Civitai(origin) => Ok(origin),
+        _ => Err(not_ours(file.origin.provider())),
+    }
+}
+
+fn not_ours(provider: ProviderKind) -> ProviderError {
+    ProviderError::new(
+        ErrorKind::UnsupportedSource,
+        format!("this is of the provider {provider}, not of Civitai"),
+    )
 }
 
 impl fmt::Debug for Civitai {
@@ -88,25 +281,43 @@ impl Provider for Civitai {
         ProviderKind::Civitai
     }
 
-    fn parse(&self, _source: &str) -> Option<Result<Reference, SourceError>> {
-        let _ = &self.http;
-        None
+    fn parse(&self, source: &str) -> Option<Result<Reference, SourceError>> {
+        parse::parse(source, &self.endpoint)
     }
 
-    async fn resolve(&self, _of: &Reference, _auth: &Auth) -> Result<Plan, ProviderError> {
-        todo!()
+    async fn resolve(&self, of: &Reference, auth: &Auth) -> Result<Plan, ProviderError> {
+        let Locator::Civitai(civitai) = &of.locator else {
+            return Err(not_ours(of.provider()));
+        };
+        let civitai = at_revision(civitai, of.selection.revision.as_deref())?;
+        let token = of
+            .token
+            .as_ref()
+            .map(|token| &token.0)
+            .or(auth.civitai.as_ref());
+        let (api, found) = self.find(&civitai, token).await?;
+        self.proven(&api, &found, &civitai, &of.selection).await
     }
 
-    async fn may_read(&self, _file: &Artifact, _auth: &Auth) -> Result<(), ProviderError> {
-        todo!()
+    async fn may_read(&self, file: &Artifact, auth: &Auth) -> Result<(), ProviderError> {
+        let origin = origin_of(file)?;
+        let api = self.place_of(origin, auth);
+        let key = self.links.key(origin, api.token);
+        self.links.drop_older(&key, PROOF_LASTS);
+        self.links
+            .lend(&key, || download::link(&api, origin))
+            .await?;
+        Ok(())
     }
 
     async fn open(
         &self,
-        _file: &Artifact,
-        _range: &ByteRange,
-        _auth: &Auth,
+        file: &Artifact,
+        range: &ByteRange,
+        auth: &Auth,
     ) -> Result<Body, ProviderError> {
-        todo!()
+        let origin = origin_of(file)?;
+        let api = self.place_of(origin, auth);
+        open::open(&api, &self.links, file, origin, range).await
     }
 }

@@ -61,7 +61,18 @@ pub struct ProviderError {
     pub request_id: Option<String>,
     /// How long the server asked us to wait.
     pub retry_after: Option<Duration>,
-    transient: bool,
+    cure: Cure,
+}
+
+/// What asking again may do about a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cure {
+    /// Nothing.
+    None,
+    /// A try or two settle it.
+    Brief,
+    /// It may pass with time.
+    Time,
 }
 
 impl ProviderError {
@@ -75,14 +86,22 @@ impl ProviderError {
             hub_code: None,
             request_id: None,
             retry_after: None,
-            transient: false,
+            cure: Cure::None,
         }
     }
 
     /// A failure that asking again may cure.
     pub fn transient(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
-            transient: true,
+            cure: Cure::Time,
+            ..Self::new(kind, message)
+        }
+    }
+
+    /// A failure that seldom passes, and is worth no long wait.
+    pub(crate) fn briefly(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            cure: Cure::Brief,
             ..Self::new(kind, message)
         }
     }
@@ -107,7 +126,11 @@ impl ProviderError {
 
     /// Whether asking again may cure it.
     pub fn is_transient(&self) -> bool {
-        self.transient
+        self.cure != Cure::None
+    }
+
+    pub(crate) fn cure(&self) -> Cure {
+        self.cure
     }
 }
 

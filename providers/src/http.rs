@@ -2,19 +2,24 @@
 //! pacing and retry.
 
 mod answer;
+mod connect;
+mod digests;
+mod failure;
+mod pace;
+pub mod ranged;
 mod request;
 pub mod retry;
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::redirect::Policy;
+use reqwest::dns::Resolve;
 
-pub use self::answer::Answer;
+pub use self::answer::{Answer, ContentRange};
+use self::connect::{GuardedResolver, SystemResolver};
+use self::pace::Pace;
 pub use self::request::{Method, Request};
 pub use self::retry::{HostPauses, Pauses, RetryPolicy};
 use crate::error::{ErrorKind, ProviderError};
@@ -71,6 +76,7 @@ pub struct Http {
 struct Inner {
     settings: HttpSettings,
     guard: AddressGuard,
+    pace: Pace,
     guarded: reqwest::Client,
     trusted: reqwest::Client,
 }
@@ -81,54 +87,88 @@ impl Http {
     /// # Errors
     /// [`ErrorKind::Upstream`] when the TLS set-up of this machine can't be used.
     pub fn new(settings: HttpSettings) -> Result<Self, ProviderError> {
+        Self::resolving_by(settings, Arc::new(SystemResolver))
+    }
+
+    fn resolving_by(
+        settings: HttpSettings,
+        resolver: Arc<dyn Resolve>,
+    ) -> Result<Self, ProviderError> {
         let guard = AddressGuard::new(settings.allow_nets.clone(), settings.endpoints.clone());
-        let build = |builder: reqwest::ClientBuilder| {
-            builder.build().map_err(|error| {
-                ProviderError::new(
-                    ErrorKind::Upstream,
-                    format!("no HTTP client could be made: {error}"),
-                )
-                .hint("install the system's CA certificates (the package ca-certificates)")
-            })
+        let guarded = GuardedResolver {
+            guard: guard.clone(),
+            inner: resolver.clone(),
         };
-        let guarded = base(&settings)?.dns_resolver(Arc::new(GuardedResolver(guard.clone())));
         Ok(Self {
             inner: Arc::new(Inner {
-                guarded: build(guarded)?,
-                trusted: build(base(&settings)?)?,
+                guarded: connect::client(&settings, Arc::new(guarded))?,
+                trusted: connect::client(&settings, resolver)?,
+                pace: Pace::default(),
                 guard,
                 settings,
             }),
         })
     }
 
-    /// Asks once per try, follows no redirect, and returns any answer whose
-    /// status is not one to retry. The last try's answer is returned whatever
-    /// its status, for the hub to name.
+    /// Asks, follows no redirect, and returns any answer whose status is not
+    /// one to retry. The last try's answer is returned whatever its status,
+    /// for the hub to name.
     ///
     /// # Errors
-    /// [`ErrorKind::BlockedAddress`], [`ErrorKind::Stalled`], or
+    /// [`ErrorKind::BlockedAddress`]; [`ErrorKind::RateLimited`] when the host
+    /// asks for a longer wait than we would sit out; [`ErrorKind::Stalled`] or
     /// [`ErrorKind::Upstream`] when no answer came.
     pub async fn send(&self, request: &Request) -> Result<Answer, ProviderError> {
-        let settings = &self.inner.settings;
+        let Inner { settings, pace, .. } = &*self.inner;
         let host = request.url.authority();
+        let (most, tries) = if request.best_effort {
+            (Duration::ZERO, 1)
+        } else {
+            (settings.retry.max_wait, u32::MAX)
+        };
         let mut attempt = 0;
         loop {
-            retry::wait_for(&*settings.pauses, &host, settings.retry.max_wait).await?;
+            retry::wait_for(&*settings.pauses, &host, most).await?;
+            pace.wait(&host).await;
             let outcome = self.once(request).await;
-            let Some(delay) = settings.retry.delay(attempt, &outcome) else {
+            self.heed(&host, &outcome).await?;
+            let delay = settings.retry.delay(attempt, &outcome);
+            let Some(delay) = delay.filter(|_| attempt + 1 < tries) else {
                 return outcome;
             };
-            if let Ok(answer) = &outcome
-                && answer.status == 429
-            {
-                settings.pauses.pause(&host, delay).await;
-            } else {
-                tokio::time::sleep(delay).await;
+            match &outcome {
+                Ok(answer) if answer.wait_asked().is_some() => {}
+                Ok(answer) if answer.status == 429 => settings.pauses.pause(&host, delay).await,
+                _ => tokio::time::sleep(delay).await,
             }
             tracing::debug!(%host, attempt, ?delay, "asking again");
             attempt += 1;
         }
+    }
+
+    /// Learns from an answer how the host wants to be asked.
+    async fn heed(
+        &self,
+        host: &str,
+        outcome: &Result<Answer, ProviderError>,
+    ) -> Result<(), ProviderError> {
+        let Inner { settings, pace, .. } = &*self.inner;
+        let Ok(answer) = outcome else {
+            return Ok(());
+        };
+        match answer.status {
+            429 | 503 => pace.slower(host),
+            200..400 => pace.faster(host),
+            _ => {}
+        }
+        let Some(wait) = answer.wait_asked() else {
+            return Ok(());
+        };
+        settings.pauses.pause(host, wait).await;
+        if wait > settings.retry.max_wait {
+            return Err(retry::told_to_wait(host, wait).status(answer.status));
+        }
+        Ok(())
     }
 
     /// Asks, and follows redirects hop by hop. Every hop is guarded; the
@@ -139,20 +179,24 @@ impl Http {
     /// over [`MAX_REDIRECTS`] or a step from https to http.
     pub async fn follow(&self, request: &Request) -> Result<Answer, ProviderError> {
         let mut request = request.clone();
-        for _ in 0..=MAX_REDIRECTS {
+        let mut visited = vec![request.url.clone()];
+        loop {
             let answer = self.send(&request).await?;
-            match answer.redirect()? {
-                None => return Ok(answer),
-                Some(target) => request = request.redirected(target)?,
+            let Some(target) = answer.redirect()? else {
+                return Ok(answer);
+            };
+            let host = request.url.authority();
+            if visited.contains(&target) {
+                return Err(lost(format!("{host} redirects in a circle")));
             }
+            if visited.len() > MAX_REDIRECTS {
+                return Err(lost(format!(
+                    "{host} redirects for more than {MAX_REDIRECTS} steps"
+                )));
+            }
+            visited.push(target.clone());
+            request = request.redirected(target)?;
         }
-        Err(ProviderError::new(
-            ErrorKind::Upstream,
-            format!(
-                "{} redirects more than {MAX_REDIRECTS} times",
-                request.url.authority()
-            ),
-        ))
     }
 
     async fn once(&self, request: &Request) -> Result<Answer, ProviderError> {
@@ -167,8 +211,8 @@ impl Http {
         let sent = request.build(client).send();
         let response = tokio::time::timeout(inner.settings.header_timeout, sent)
             .await
-            .map_err(|_| answer::silent(&request.url))?
-            .map_err(|error| answer::no_answer(&request.url, &error))?;
+            .map_err(|_| failure::silent(&request.url))?
+            .map_err(|error| failure::no_answer(&request.url, &error))?;
         if let Some(peer) = response.remote_addr()
             && !trusted
             && inner.settings.proxy.is_none()
@@ -176,7 +220,11 @@ impl Http {
         {
             return Err(net::blocked(&request.url, peer.ip()));
         }
-        Ok(Answer::new(request.url.clone(), response))
+        Ok(Answer::new(
+            request.url.clone(),
+            response,
+            inner.settings.read_timeout,
+        ))
     }
 }
 
@@ -188,49 +236,10 @@ impl fmt::Debug for Http {
     }
 }
 
-fn base(settings: &HttpSettings) -> Result<reqwest::ClientBuilder, ProviderError> {
-    let builder = reqwest::Client::builder()
-        .user_agent(concat!("modelferry/", env!("CARGO_PKG_VERSION")))
-        .redirect(Policy::none())
-        .connect_timeout(settings.connect_timeout)
-        .read_timeout(settings.read_timeout)
-        .tcp_nodelay(true)
-        .referer(false);
-    let Some(proxy) = &settings.proxy else {
-        return Ok(builder.no_proxy());
-    };
-    let proxy = reqwest::Proxy::all(proxy.as_url().clone()).map_err(|_| {
-        ProviderError::new(
-            ErrorKind::InvalidSource,
-            format!("{proxy} can't be used as a proxy"),
-        )
-    })?;
-    Ok(builder.proxy(proxy))
+fn lost(message: String) -> ProviderError {
+    ProviderError::new(ErrorKind::Upstream, message)
+        .hint("open the address in a browser; a login may be what it leads to")
 }
 
-/// Resolves names and drops every address that may not be reached.
-struct GuardedResolver(AddressGuard);
-
-/// Shown by reqwest as the cause of the failed connection.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("no address of this name is public")]
-pub(crate) struct NoPublicAddress;
-
-impl Resolve for GuardedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let guard = self.0.clone();
-        Box::pin(async move {
-            let found: Vec<SocketAddr> =
-                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let known = !found.is_empty();
-            let open: Vec<SocketAddr> = found
-                .into_iter()
-                .filter(|a| guard.permits(a.ip()))
-                .collect();
-            if open.is_empty() && known {
-                return Err(NoPublicAddress.into());
-            }
-            Ok(Box::new(open.into_iter()) as Addrs)
-        })
-    }
-}
+#[cfg(test)]
+mod tests;

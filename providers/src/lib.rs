@@ -35,14 +35,17 @@ pub use crate::artifact::{
     Artifact, Body, ByteRange, Origin, Place, Plan, Size, Validator, Warning,
 };
 pub use crate::auth::{Auth, Token};
-pub use crate::civitai::{Civitai, CivitaiOrigin, CivitaiRef, FileFilter};
+pub use crate::civitai::{
+    BadFilter, BadHash, BadId, Civitai, CivitaiId, CivitaiOrigin, CivitaiRef, CivitaiTarget,
+    FileFilter, FileFormat, FileSize, FileType, HashKind, ModelHash, ShortText, SisterHost,
+};
 pub use crate::digest::{Digests, GitSha1, HeaderDigest, Sha256};
 pub use crate::error::{ErrorKind, ProviderError};
 pub use crate::http::Http;
 pub use crate::huggingface::{
     Commit, HfNameError, HfOrigin, HfRef, HuggingFace, RepoId, RepoPath, RepoType, Revision,
 };
-pub use crate::other::{Other, OtherOrigin};
+pub use crate::other::{Other, OtherOrigin, Services};
 pub use crate::path::RelPath;
 pub use crate::source::{Locator, Reference, Selection, SourceError};
 pub use crate::url::SafeUrl;
@@ -138,12 +141,14 @@ impl Providers {
     /// The three providers over one HTTP layer.
     pub fn new(settings: &Settings, http: &Http) -> Self {
         Self(vec![
-            Arc::new(HuggingFace::new(
-                settings.huggingface_endpoint.clone(),
-                http.clone(),
-            )),
+            // First, since what it claims without a scheme (64 digits of a hash,
+            // `civitai.com/models`, a bare number) could be read as a repository.
             Arc::new(Civitai::new(
                 settings.civitai_endpoint.clone(),
+                http.clone(),
+            )),
+            Arc::new(HuggingFace::new(
+                settings.huggingface_endpoint.clone(),
                 http.clone(),
             )),
             Arc::new(Other::new(http.clone())),

@@ -1,4 +1,6 @@
-//! Which addresses may be connected to.
+//! Which addresses and ports may be connected to.
+
+mod ports;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -39,8 +41,9 @@ impl AddressGuard {
                 .any(|net| net.contains(&ip) || net.contains(&inner))
     }
 
-    /// Checks what can be checked before a connection: literal addresses,
-    /// which no resolver is asked for.
+    /// Checks what can be checked before a connection: the port, names of
+    /// this machine itself, and literal addresses, which no resolver is asked
+    /// for. An endpoint that the operator configured passes whole.
     ///
     /// # Errors
     /// [`ErrorKind::BlockedAddress`].
@@ -48,9 +51,14 @@ impl AddressGuard {
         if self.is_endpoint(url) {
             return Ok(());
         }
+        let port = url.as_url().port_or_known_default().unwrap_or(0);
+        if ports::is_blocked(port) {
+            return Err(blocked_port(url, port));
+        }
         let ip = match url.as_url().host() {
             Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
             Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
+            Some(Host::Domain(name)) if is_localhost(name) => IpAddr::V4(Ipv4Addr::LOCALHOST),
             _ => return Ok(()),
         };
         if self.permits(ip) {
@@ -59,6 +67,24 @@ impl AddressGuard {
             Err(blocked(url, ip))
         }
     }
+}
+
+/// `localhost` and all below it name this machine (RFC 6761 §6.3), whatever a
+/// resolver says.
+fn is_localhost(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost")
+}
+
+fn blocked_port(url: &SafeUrl, port: u16) -> ProviderError {
+    ProviderError::new(
+        ErrorKind::BlockedAddress,
+        format!(
+            "port {port} at {} belongs to another protocol than HTTP",
+            url.host()
+        ),
+    )
+    .hint("serve the file on another port, such as 443, 80 or 8080")
 }
 
 /// The error for an address that may not be reached.
@@ -203,9 +229,40 @@ mod tests {
             "%3127.0.0.1",
             "１２７。０。０。１",
             "[::1]",
+            "localhost",
+            "LOCALHOST.",
+            "hub.localhost",
+            "a.b.localhost.",
         ] {
             let url = SafeUrl::parse(&format!("http://{host}/")).unwrap();
-            assert!(guard.check_url(&url).is_err(), "{host}");
+            let error = guard.check_url(&url).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::BlockedAddress, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_zone_is_no_way_round() {
+        assert!(SafeUrl::parse("http://[fe80::1%25eth0]/").is_err());
+    }
+
+    #[test]
+    fn localhost_is_open_when_loopback_is() {
+        let guard = AddressGuard::new(vec!["127.0.0.0/8".parse().unwrap()], vec![]);
+        let url = SafeUrl::parse("http://hub.localhost:8080/").unwrap();
+        assert!(guard.check_url(&url).is_ok());
+        let other = SafeUrl::parse("http://notlocalhost:8080/").unwrap();
+        assert!(AddressGuard::default().check_url(&other).is_ok());
+    }
+
+    #[test]
+    fn ports_of_other_protocols_are_refused_even_on_an_allowed_network() {
+        let endpoint = SafeUrl::parse("http://127.0.0.1:6379").unwrap();
+        let nets = vec!["127.0.0.0/8".parse().unwrap()];
+        let guard = AddressGuard::new(nets, vec![endpoint.clone()]);
+        assert!(guard.check_url(&endpoint).is_ok(), "named by the operator");
+        for text in ["http://127.0.0.1:22/", "https://example.com:25/x"] {
+            let error = guard.check_url(&SafeUrl::parse(text).unwrap()).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::BlockedAddress, "{text}");
         }
     }
 

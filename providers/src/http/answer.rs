@@ -1,13 +1,16 @@
 //! An answer's headers, read strictly, and its body, read within bounds.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
 use reqwest::header::HeaderMap;
 use serde::de::DeserializeOwned;
 
-use super::NoPublicAddress;
+use super::{digests, failure, retry};
 use crate::artifact::Validator;
+use crate::digest::HeaderDigest;
 use crate::error::{ErrorKind, ProviderError};
 use crate::url::SafeUrl;
 
@@ -21,6 +24,9 @@ pub struct Answer {
     /// The headers.
     pub headers: HeaderMap,
     response: reqwest::Response,
+    /// What was peeked at, still to be handed out.
+    peeked: Vec<Bytes>,
+    read_timeout: Duration,
 }
 
 /// `Content-Range: bytes start-last/total` (RFC 9110 §14.4).
@@ -35,12 +41,14 @@ pub struct ContentRange {
 }
 
 impl Answer {
-    pub(super) fn new(url: SafeUrl, response: reqwest::Response) -> Self {
+    pub(super) fn new(url: SafeUrl, response: reqwest::Response, read_timeout: Duration) -> Self {
         Self {
             status: response.status().as_u16(),
             url,
             headers: response.headers().clone(),
             response,
+            peeked: Vec::new(),
+            read_timeout,
         }
     }
 
@@ -54,9 +62,40 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// `Content-Length`, when it is one whole number.
+    /// `Content-Length`, when it is one whole number and says how long the
+    /// body is: not beside `Transfer-Encoding`, nor of encoded bytes.
     pub fn content_length(&self) -> Option<u64> {
+        if self.headers.contains_key("transfer-encoding") || self.content_encoding().is_some() {
+            return None;
+        }
         self.header("content-length")?.trim().parse().ok()
+    }
+
+    /// The `Content-Encoding`, unless it is `identity`.
+    pub fn content_encoding(&self) -> Option<&str> {
+        let encoding = self.header("content-encoding")?.trim();
+        let plain = encoding.is_empty() || encoding.eq_ignore_ascii_case("identity");
+        (!plain).then_some(encoding)
+    }
+
+    /// The media type alone, in lower case, without parameters.
+    pub fn media_type(&self) -> Option<String> {
+        let essence = self.header("content-type")?.split(';').next()?.trim();
+        (!essence.is_empty()).then(|| essence.to_ascii_lowercase())
+    }
+
+    /// A digest of the whole file that a header states, the strongest one.
+    pub fn digest(&self) -> Option<HeaderDigest> {
+        digests::strongest(&self.headers, self.status == 200)
+    }
+
+    /// The whole length that a 416 states: `Content-Range: bytes */N`.
+    pub fn unsatisfied_total(&self) -> Option<u64> {
+        let total = self
+            .header("content-range")?
+            .trim()
+            .strip_prefix("bytes */")?;
+        total.trim().parse().ok()
     }
 
     /// `Content-Range` of a 206.
@@ -96,6 +135,7 @@ impl Answer {
                 ),
             )
             .status(self.status)
+            .hint("ask its owner for an address that http or https can fetch")
         })
     }
 
@@ -119,7 +159,30 @@ impl Answer {
                 ErrorKind::Upstream,
                 format!("{url} answered with JSON we can't read: {error}"),
             )
+            .hint("check that the address is the one meant; the hub may also have changed its API")
         })
+    }
+
+    /// Refuses a body whose bytes are not the file's own.
+    pub(super) fn check_encoding(&self) -> Result<(), ProviderError> {
+        let Some(encoding) = self.content_encoding() else {
+            return Ok(());
+        };
+        let encoding: String = encoding
+            .chars()
+            .filter(|c| c.is_ascii_graphic())
+            .take(40)
+            .collect();
+        Err(ProviderError::new(
+            ErrorKind::Upstream,
+            format!(
+                "{} answered with {encoding}-encoded bytes although the plain ones were asked for: {}",
+                self.url.authority(),
+                self.url
+            ),
+        )
+        .status(self.status)
+        .hint("this server can't be imported from until it honours `Accept-Encoding: identity`"))
     }
 
     async fn body(self, limit: usize) -> Result<Vec<u8>, ProviderError> {
@@ -131,20 +194,121 @@ impl Answer {
                 return Err(ProviderError::new(
                     ErrorKind::Upstream,
                     format!("{url} answered with more than {limit} bytes"),
-                ));
+                )
+                .hint("check that the address is the one meant"));
             }
             body.extend_from_slice(&chunk);
         }
         Ok(body)
     }
 
-    /// The body as it comes.
+    /// The failure that this answer's status stands for, in HTTP's own terms,
+    /// for where a hub has no better word for it.
+    pub fn refusal(&self) -> ProviderError {
+        let (kind, what) = meaning(self.status);
+        let message = format!("{} {what}: {}", self.url.authority(), self.url);
+        let error = if retry::is_passing(self.status) {
+            ProviderError::transient(kind, message)
+        } else {
+            ProviderError::new(kind, message)
+        };
+        let mut error = error
+            .status(self.status)
+            .retry_after(self.wait_asked())
+            .hint(advice(kind));
+        error.request_id = self.request_id();
+        error
+    }
+
+    /// The server's name for this exchange, for its support.
+    pub fn request_id(&self) -> Option<String> {
+        let id = ["x-request-id", "x-amz-request-id", "cf-ray"]
+            .iter()
+            .find_map(|name| self.header(name))?;
+        let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '<' | '>');
+        Some(id.chars().filter(|c| plain(*c)).take(80).collect())
+    }
+
+    /// The body's first bytes: `enough` of them or a few more, fewer only where
+    /// it ends. They stay in the body.
+    ///
+    /// # Errors
+    /// As the body's stream.
+    pub async fn peek(&mut self, enough: usize) -> Result<Vec<u8>, ProviderError> {
+        self.check_encoding()?;
+        let mut seen: usize = self.peeked.iter().map(Bytes::len).sum();
+        while seen < enough {
+            match tokio::time::timeout(self.read_timeout, self.response.chunk()).await {
+                Ok(Ok(Some(chunk))) => {
+                    seen += chunk.len();
+                    self.peeked.push(chunk);
+                }
+                Ok(Ok(None)) => break,
+                Ok(Err(_)) => return Err(failure::broken(&self.url)),
+                Err(_) => return Err(failure::stalled(&self.url)),
+            }
+        }
+        Ok(self.peeked.concat())
+    }
+
+    /// The body as it comes. An encoded one, which we never ask for, is an
+    /// error in place of its bytes: they are not the file's.
     pub fn into_bytes(self) -> BoxStream<'static, Result<Bytes, ProviderError>> {
-        let url = self.url;
-        self.response
-            .bytes_stream()
-            .map_err(move |error| broken(&url, &error))
-            .boxed()
+        if let Err(error) = self.check_encoding() {
+            return stream::once(async { Err(error) }).boxed();
+        }
+        let peeked = stream::iter(self.peeked.into_iter().map(Ok));
+        let bytes = peeked.chain(self.response.bytes_stream()).boxed();
+        let wait = self.read_timeout;
+        stream::unfold(Some((bytes, self.url)), move |state| async move {
+            let (mut bytes, url) = state?;
+            match tokio::time::timeout(wait, bytes.next()).await {
+                Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some((bytes, url)))),
+                Ok(Some(Err(_))) => Some((Err(failure::broken(&url)), None)),
+                Ok(None) => None,
+                Err(_) => Some((Err(failure::stalled(&url)), None)),
+            }
+        })
+        .boxed()
+    }
+}
+
+/// What a status means between any client and server (RFC 9110 §15).
+fn meaning(status: u16) -> (ErrorKind, String) {
+    match status {
+        401 | 407 => (ErrorKind::AuthRequired, "asks for a login".into()),
+        403 => (ErrorKind::AccessDenied, "refuses access".into()),
+        404 | 410 => (ErrorKind::NotFound, "has no such file".into()),
+        408 | 504 => (ErrorKind::Stalled, "took too long".into()),
+        429 => (ErrorKind::RateLimited, "was asked too often".into()),
+        451 => (
+            ErrorKind::RegionBlocked,
+            "serves it to nobody here for legal reasons".into(),
+        ),
+        500..=599 => (
+            ErrorKind::Upstream,
+            format!("has a fault of its own (status {status})"),
+        ),
+        _ => (
+            ErrorKind::Upstream,
+            format!("answered with status {status}"),
+        ),
+    }
+}
+
+fn advice(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::AuthRequired => {
+            "store a credential for this host with `modelferry credentials set HOST`"
+        }
+        ErrorKind::AccessDenied => {
+            "check that the stored credential may read this file, or that the link has not expired"
+        }
+        ErrorKind::NotFound => "check the address; it may have been moved or taken down",
+        ErrorKind::RegionBlocked => {
+            "the host decides by where this machine is; import from a machine elsewhere"
+        }
+        _ => "try again later",
     }
 }
 
@@ -162,60 +326,6 @@ fn parse_content_range(text: &str) -> Option<ContentRange> {
         end,
         total,
     })
-}
-
-/// No headers in time.
-pub(super) fn silent(url: &SafeUrl) -> ProviderError {
-    ProviderError::transient(
-        ErrorKind::Stalled,
-        format!("{} took too long to answer", url.authority()),
-    )
-}
-
-/// No answer at all.
-pub(super) fn no_answer(url: &SafeUrl, error: &reqwest::Error) -> ProviderError {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
-    let mut deepest = String::new();
-    while let Some(inner) = cause {
-        if inner.is::<NoPublicAddress>() {
-            return ProviderError::new(
-                ErrorKind::BlockedAddress,
-                format!("{} has no public address", url.authority()),
-            )
-            .hint("if it is meant, add its network to MODELFERRY_ALLOW_NETS");
-        }
-        deepest = inner.to_string();
-        cause = inner.source();
-    }
-    if error.is_timeout() {
-        return silent(url);
-    }
-    ProviderError::transient(
-        ErrorKind::Upstream,
-        format!("{} can't be reached: {deepest}", url.authority()),
-    )
-}
-
-/// A body that broke off.
-fn broken(url: &SafeUrl, error: &reqwest::Error) -> ProviderError {
-    if error.is_timeout() {
-        return ProviderError::transient(
-            ErrorKind::Stalled,
-            format!(
-                "{} stopped sending in the middle of {}",
-                url.authority(),
-                url.as_url().path()
-            ),
-        );
-    }
-    ProviderError::transient(
-        ErrorKind::Truncated,
-        format!(
-            "{} broke off in the middle of {}",
-            url.authority(),
-            url.as_url().path()
-        ),
-    )
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ pub struct Request {
     credential: Option<HostCredential>,
     range: Option<ByteRange>,
     form: Option<String>,
+    pub(super) best_effort: bool,
 }
 
 impl Request {
@@ -38,6 +39,7 @@ impl Request {
             credential: None,
             range: None,
             form: None,
+            best_effort: false,
         }
     }
 
@@ -69,9 +71,17 @@ impl Request {
         self
     }
 
-    /// Asks for a part of the content (RFC 9110 §14). A whole range is left out.
+    /// Asks for a part of the content (RFC 9110 §14), of the one that the
+    /// range's validator names, if any. A whole range is left out.
     pub fn range(mut self, range: &ByteRange) -> Self {
         self.range = Some(range.clone());
+        self
+    }
+
+    /// Asks once, and not at all while the host wants to be left alone: for
+    /// what is good to know and no more.
+    pub fn best_effort(mut self) -> Self {
+        self.best_effort = true;
         self
     }
 
@@ -85,7 +95,8 @@ impl Request {
                     self.url.authority(),
                     target.authority()
                 ),
-            ));
+            )
+            .hint("anyone between could change the file; ask its owner for an https address"));
         }
         let mut next = self.clone();
         if !self.url.same_origin(&target) {

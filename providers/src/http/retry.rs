@@ -10,7 +10,15 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use super::Answer;
-use crate::error::{ErrorKind, ProviderError};
+use crate::error::{Cure, ErrorKind, ProviderError};
+
+/// Tries after the first for what a try or two should settle, such as a name
+/// that can't be resolved.
+const BRIEF_RETRIES: u32 = 2;
+
+/// The longest that a host is left alone at its own word; also what keeps
+/// clock arithmetic in range.
+const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
 
 /// How often to ask again, and how long to wait in between.
 #[derive(Debug, Clone)]
@@ -48,7 +56,11 @@ impl RetryPolicy {
                 None => Some(self.backoff(attempt)),
             },
             Ok(_) => None,
-            Err(error) => error.is_transient().then(|| self.backoff(attempt)),
+            Err(error) => match error.cure() {
+                Cure::None => None,
+                Cure::Brief if attempt >= BRIEF_RETRIES => None,
+                Cure::Brief | Cure::Time => Some(self.backoff(attempt)),
+            },
         }
     }
 
@@ -62,7 +74,7 @@ impl RetryPolicy {
 
 /// Statuses that may be gone the next time: what hubs and the CDNs before them
 /// answer under load.
-fn is_passing(status: u16) -> bool {
+pub(super) fn is_passing(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504 | 520..=524)
 }
 
@@ -77,13 +89,18 @@ impl Answer {
         self.rate_limit_reset().or_else(|| self.retry_after())
     }
 
+    /// The longest reset among the policies that have nothing left.
     fn rate_limit_reset(&self) -> Option<Duration> {
-        let mut parts = self.header("ratelimit")?.split([';', ',']).map(str::trim);
-        parts.clone().find(|part| *part == "r=0")?;
-        let seconds: u64 = parts
-            .find_map(|part| part.strip_prefix("t="))?
-            .parse()
-            .ok()?;
+        let seconds = self
+            .header("ratelimit")?
+            .split(',')
+            .filter_map(|policy| {
+                let mut parameters = policy.split(';').map(str::trim);
+                parameters.clone().find(|part| *part == "r=0")?;
+                let reset = parameters.find_map(|part| part.strip_prefix("t="))?;
+                reset.parse::<u64>().ok()
+            })
+            .max()?;
         Some(Duration::from_secs(seconds.saturating_add(1)))
     }
 
@@ -134,11 +151,12 @@ impl HostPauses for Pauses {
         let now = Instant::now();
         pauses.retain(|_, until| *until > now);
         let until = pauses.entry(host.to_owned()).or_insert(now);
-        *until = (*until).max(now + wait);
+        *until = (*until).max(now + wait.min(LONGEST_PAUSE));
     }
 }
 
-/// Waits until the host may be asked again.
+/// Waits until the host may be asked again, and a little longer, so that all
+/// who waited don't come back in the same instant.
 pub(super) async fn wait_for(
     pauses: &dyn HostPauses,
     host: &str,
@@ -146,13 +164,26 @@ pub(super) async fn wait_for(
 ) -> Result<(), ProviderError> {
     while let Some(left) = pauses.remaining(host).await {
         if left > most {
-            return Err(ProviderError::new(
-                ErrorKind::RateLimited,
-                format!("{host} asked us to wait another {} s", left.as_secs()),
-            )
-            .retry_after(Some(left)));
+            return Err(told_to_wait(host, left));
         }
-        tokio::time::sleep(left).await;
+        let spread = (left / 10).min(Duration::from_secs(1));
+        tokio::time::sleep(left + spread.mul_f64(jitter())).await;
     }
     Ok(())
 }
+
+/// The failure of a wait longer than we would sit out.
+pub(super) fn told_to_wait(host: &str, wait: Duration) -> ProviderError {
+    ProviderError::new(
+        ErrorKind::RateLimited,
+        format!(
+            "{host} asks to be left alone for another {} s",
+            wait.as_secs()
+        ),
+    )
+    .retry_after(Some(wait))
+    .hint("try again after that; a token of your own often has a larger allowance")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,332 @@
+//! From what a source names to one version with all that the hub says of it.
+//!
+//! No endpoint says everything: `/model-versions/{id}` has the AIR and who may
+//! use it, but drops `quantType` and hides versions without a browsing level;
+//! `/models/{id}` has the creator, the licence flags and every metadata key;
+//! `mini` alone says that a login is needed. So all three are asked.
+
+use super::air;
+use super::api::Api;
+use super::hash::ModelHash;
+use super::id::CivitaiId;
+use super::reference::{CivitaiRef, CivitaiTarget, SisterHost};
+use super::time;
+use super::wire::{File, FileMetadata, Mini, Model, ModelStub, Version};
+use crate::error::{ErrorKind, ProviderError};
+
+/// A version, found.
+pub(super) struct Found {
+    pub version_id: CivitaiId,
+    pub version: Version,
+    pub model_id: Option<CivitaiId>,
+    pub model: Option<Model>,
+    /// `mini` says so.
+    pub needs_login: bool,
+    /// `mini` says so: the hub looks whether the account may have it.
+    pub needs_grant: bool,
+    /// The sister domain that knew it.
+    pub sister: Option<SisterHost>,
+}
+
+/// Looks a reference up at one address; `None` when nothing of it is there.
+pub(super) async fn find(api: &Api<'_>, of: &CivitaiRef) -> Result<Option<Found>, ProviderError> {
+    match &of.target {
+        CivitaiTarget::Model(model) => by_model(api, *model, of.file).await,
+        CivitaiTarget::Version { model, version } => {
+            by_version(api, *model, *version, of.file).await
+        }
+        CivitaiTarget::Hash(hash) => by_hash(api, hash).await,
+    }
+}
+
+async fn by_model(
+    api: &Api<'_>,
+    id: CivitaiId,
+    file: Option<CivitaiId>,
+) -> Result<Option<Found>, ProviderError> {
+    let Some(model) = api.model(id).await? else {
+        return Ok(None);
+    };
+    let chosen = match file {
+        Some(file) => holder(&model, file).ok_or_else(|| no_such_file(api, id, file))?,
+        None => newest(&model).ok_or_else(|| no_versions(api, id, &model))?,
+    };
+    let (version, mini) = both(api, chosen, None).await?;
+    Ok(assemble(api, chosen, version, mini, Some((id, model))))
+}
+
+async fn by_version(
+    api: &Api<'_>,
+    model: Option<CivitaiId>,
+    id: CivitaiId,
+    file: Option<CivitaiId>,
+) -> Result<Option<Found>, ProviderError> {
+    let (version, mini) = both(api, id, file).await?;
+    let owner = version.as_ref().and_then(|version| version.model_id);
+    let owner = owner.or_else(|| mini.as_ref().and_then(model_in_air));
+    if let (Some(named), Some(owner)) = (model, owner)
+        && named != owner
+    {
+        return Err(another_models(api, named, id, owner));
+    }
+    let parent = match owner.or(model) {
+        Some(id) => api.model(id).await?.map(|model| (id, model)),
+        None => None,
+    };
+    Ok(assemble(api, id, version, mini, parent))
+}
+
+async fn by_hash(api: &Api<'_>, hash: &ModelHash) -> Result<Option<Found>, ProviderError> {
+    let Some(version) = api.by_hash(hash).await? else {
+        return Ok(None);
+    };
+    let Some(id) = version.id else {
+        let message = format!("{} answered without an id for the hash {hash}", api.host());
+        return Err(ProviderError::new(ErrorKind::Upstream, message).hint("try again later"));
+    };
+    let mini = api.mini(id, None).await?;
+    let parent = match version.model_id {
+        Some(id) => api.model(id).await?.map(|model| (id, model)),
+        None => None,
+    };
+    Ok(assemble(api, id, Some(version), mini, parent))
+}
+
+async fn both(
+    api: &Api<'_>,
+    id: CivitaiId,
+    file: Option<CivitaiId>,
+) -> Result<(Option<Version>, Option<Mini>), ProviderError> {
+    let (version, mini) = tokio::join!(api.version(id), api.mini(id, file));
+    Ok((version?, mini?))
+}
+
+/// One version out of what each endpoint knows. `None` when none knows it.
+fn assemble(
+    api: &Api<'_>,
+    id: CivitaiId,
+    version: Option<Version>,
+    mini: Option<Mini>,
+    parent: Option<(CivitaiId, Model)>,
+) -> Option<Found> {
+    let entry = parent.as_ref().and_then(|(_, model)| {
+        model
+            .model_versions
+            .iter()
+            .find(|entry| entry.id == Some(id))
+            .cloned()
+    });
+    let needs_login = mini
+        .as_ref()
+        .is_some_and(|mini| mini.require_auth == Some(true));
+    let needs_grant = mini
+        .as_ref()
+        .is_some_and(|mini| mini.check_permission == Some(true));
+    let mut version = match (version, entry) {
+        (Some(version), Some(entry)) => completed(version, entry),
+        (Some(version), None) => version,
+        (None, Some(entry)) => entry,
+        (None, None) => from_mini(mini?),
+    };
+    version.files.iter_mut().for_each(complete_quant);
+    let model_id = parent.as_ref().map(|(id, _)| *id).or(version.model_id);
+    Some(Found {
+        version_id: id,
+        version,
+        model_id,
+        model: parent.map(|(_, model)| model),
+        needs_login,
+        needs_grant,
+        sister: api.sister,
+    })
+}
+
+/// A version, with what only the model's own listing of it says.
+fn completed(mut version: Version, entry: Version) -> Version {
+    for file in &mut version.files {
+        if let Some(listed) = entry
+            .files
+            .iter()
+            .find(|listed| file.id.is_some() && listed.id == file.id)
+        {
+            complete_file(file, listed);
+        }
+    }
+    if version.files.is_empty() {
+        version.files = entry.files;
+    }
+    if version.images.is_empty() {
+        version.images = entry.images;
+    }
+    version.nsfw_level = version.nsfw_level.or(entry.nsfw_level);
+    version.published_at = version.published_at.or(entry.published_at);
+    version.base_model = version.base_model.or(entry.base_model);
+    version.description = version.description.or(entry.description);
+    version.availability = version.availability.or(entry.availability);
+    version.paid_access = version.paid_access.or(entry.paid_access);
+    version.early_access_ends_at = version
+        .early_access_ends_at
+        .or(entry.early_access_ends_at)
+        .or(entry.early_access_deadline);
+    version.early_access_time_frame = version
+        .early_access_time_frame
+        .or(entry.early_access_time_frame);
+    version
+}
+
+fn complete_file(file: &mut File, listed: &File) {
+    let FileMetadata {
+        format,
+        size,
+        fp,
+        quant_type,
+    } = listed.metadata.clone();
+    let metadata = &mut file.metadata;
+    metadata.format = metadata.format.take().or(format);
+    metadata.size = metadata.size.take().or(size);
+    metadata.fp = metadata.fp.take().or(fp);
+    metadata.quant_type = metadata.quant_type.take().or(quant_type);
+    file.primary |= listed.primary;
+    file.name = file.name.take().or_else(|| listed.name.clone());
+    file.kind = file.kind.take().or_else(|| listed.kind.clone());
+    file.size_kb = file.size_kb.or(listed.size_kb);
+    file.download_url = file
+        .download_url
+        .take()
+        .or_else(|| listed.download_url.clone());
+    if file.hashes.is_empty() {
+        file.hashes.clone_from(&listed.hashes);
+    }
+}
+
+/// Where the metadata drops it, only the download URL tells one quant from another.
+fn complete_quant(file: &mut File) {
+    if file.metadata.quant_type.is_some() {
+        return;
+    }
+    let query = file
+        .download_url
+        .as_deref()
+        .and_then(|url| url.split_once('?'))
+        .map(|(_, query)| query);
+    file.metadata.quant_type = query.and_then(|query| {
+        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+        pairs
+            .find(|(key, value)| key == "quantType" && !value.is_empty())
+            .map(|(_, value)| value.into_owned())
+    });
+}
+
+/// A version of one file, whose id `mini` does not say.
+fn from_mini(mini: Mini) -> Version {
+    let file = File {
+        name: mini.file_name,
+        size_kb: mini.size,
+        kind: mini.file_type,
+        metadata: FileMetadata {
+            format: mini.format,
+            ..FileMetadata::default()
+        },
+        hashes: mini.hashes,
+        download_url: mini.download_urls.into_iter().next(),
+        primary: true,
+        ..File::default()
+    };
+    Version {
+        name: mini.version_name,
+        base_model: mini.base_model,
+        availability: mini.availability,
+        published_at: mini.published_at,
+        early_access_ends_at: mini.early_access_ends_at,
+        air: mini.air,
+        model: ModelStub {
+            name: mini.model_name,
+            ..ModelStub::default()
+        },
+        files: vec![file],
+        ..Version::default()
+    }
+}
+
+fn model_in_air(mini: &Mini) -> Option<CivitaiId> {
+    air::parse(mini.air.as_deref()?)?.id.parse().ok()
+}
+
+fn is_published(version: &Version) -> bool {
+    version
+        .status
+        .as_deref()
+        .is_none_or(|status| status.eq_ignore_ascii_case("Published"))
+}
+
+/// The version published last. The hub lists them in the creator's order, so
+/// the dates decide; without dates, the order does.
+fn newest(model: &Model) -> Option<CivitaiId> {
+    let moment = |version: &Version| {
+        let date = version
+            .published_at
+            .as_deref()
+            .or(version.created_at.as_deref());
+        date.and_then(time::unix_seconds).unwrap_or(i64::MIN)
+    };
+    let published = model
+        .model_versions
+        .iter()
+        .filter(|version| is_published(version));
+    let dated = published.filter_map(|version| Some((moment(version), version.id?)));
+    // Of equal ones the first listed: `max_by_key` would take the last.
+    dated
+        .rev()
+        .max_by_key(|(moment, _)| *moment)
+        .map(|(_, id)| id)
+}
+
+fn holder(model: &Model, file: CivitaiId) -> Option<CivitaiId> {
+    let has = |version: &&Version| version.files.iter().any(|held| held.id == Some(file));
+    model.model_versions.iter().find(has)?.id
+}
+
+fn no_versions(api: &Api<'_>, id: CivitaiId, model: &Model) -> ProviderError {
+    if model.mode.as_deref() == Some("Archived") {
+        return super::errors::archived(&api.host(), &format!("model {id}"));
+    }
+    ProviderError::new(
+        ErrorKind::NotFound,
+        format!("model {id} at {} has no published version", api.host()),
+    )
+    .hint(format!("open {} to see", api.page(Some(id), None)))
+}
+
+fn no_such_file(api: &Api<'_>, model: CivitaiId, file: CivitaiId) -> ProviderError {
+    ProviderError::new(
+        ErrorKind::NotFound,
+        format!(
+            "no version of model {model} at {} has a file {file}",
+            api.host()
+        ),
+    )
+    .hint(format!(
+        "name the version too, as civitai:{model}@VERSION+{file}"
+    ))
+}
+
+fn another_models(
+    api: &Api<'_>,
+    named: CivitaiId,
+    version: CivitaiId,
+    owner: CivitaiId,
+) -> ProviderError {
+    ProviderError::new(
+        ErrorKind::InvalidSource,
+        format!(
+            "version {version} at {} is of model {owner}, not of {named}",
+            api.host()
+        ),
+    )
+    .hint(format!(
+        "write civitai:{owner}@{version}, or civitai:{named} for that model's newest version"
+    ))
+}
+
+#[cfg(test)]
+mod tests;

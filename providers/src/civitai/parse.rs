@@ -1,0 +1,409 @@
+//! Source texts: pages, API and download URLs, AIR, hashes.
+
+use std::borrow::Cow;
+
+use url::Url;
+use url::form_urlencoded;
+
+use super::air::{self, Air};
+use super::filter::{BadFilter, FileFilter, FileFormat, FileSize, FileType, ShortText};
+use super::hash::{HashKind, ModelHash};
+use super::id::CivitaiId;
+use super::reference::{CivitaiRef, CivitaiTarget, SisterHost};
+use crate::auth::Token;
+use crate::huggingface::{HfRef, RepoType};
+use crate::source::{SourceToken, quoted};
+use crate::url::UrlError;
+use crate::{Locator, Reference, SafeUrl, SourceError};
+
+const EXAMPLE: &str =
+    "https://civitai.com/models/4384?modelVersionId=128713 or civitai:4384@128713";
+const AIR_EXAMPLE: &str = "urn:air:sdxl:checkpoint:civitai:827184@2514310 or civitai:4384@128713";
+const DOWNLOAD_EXAMPLE: &str =
+    "https://civitai.com/api/download/models/128713?type=Model&format=SafeTensor";
+
+/// Reads a source text. `None`: not the hub's.
+pub(super) fn parse(text: &str, endpoint: &SafeUrl) -> Option<Result<Reference, SourceError>> {
+    let text = text.trim();
+    if let Some(page) = hub_url(text, endpoint) {
+        return Some(page.and_then(|page| read_url(&page)));
+    }
+    if has_scheme(text) {
+        return None;
+    }
+    if air::is_written_as_one(text) {
+        return Some(read_air(text));
+    }
+    if text.len() == 64
+        && let Ok(hash) = ModelHash::new(None, text)
+    {
+        return Some(Ok(reference(CivitaiRef::new(CivitaiTarget::Hash(hash)))));
+    }
+    let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    is_number.then(|| {
+        Err(SourceError::malformed(
+            format!("{} may be a model or a version on Civitai", quoted(text)),
+            format!("civitai:{text} for a model, or https://civitai.com/model-versions/{text} for a version"),
+        ))
+    })
+}
+
+fn reference(civitai: CivitaiRef) -> Reference {
+    Reference::new(Locator::Civitai(civitai))
+}
+
+/// A URL on the hub, a sister domain or the endpoint.
+struct HubUrl {
+    url: SafeUrl,
+    /// The path's names below the endpoint's own path.
+    names: Vec<String>,
+    host: Option<SisterHost>,
+}
+
+/// `None` when the text is no URL of the hub. `civitai.com/models/4384` is one too.
+fn hub_url(text: &str, endpoint: &SafeUrl) -> Option<Result<HubUrl, SourceError>> {
+    let text: Cow<str> = if has_scheme(text) {
+        text.into()
+    } else if owns_authority(text, endpoint) {
+        format!("{}://{text}", scheme_for(text, endpoint)).into()
+    } else {
+        return None;
+    };
+    let url = Url::parse(&text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    let is_endpoint = is_at(&url, endpoint);
+    let domain = hub_domain(url.host_str()?);
+    if !is_endpoint && domain.is_none() {
+        return None;
+    }
+    let url = match SafeUrl::parse(&text) {
+        Ok(url) => url,
+        Err(error) => return Some(Err(bad_url(error))),
+    };
+    let mut names: Vec<String> = path_names(&url);
+    if is_endpoint {
+        let prefix = path_names(endpoint);
+        if !names.starts_with(&prefix) {
+            return None;
+        }
+        names.drain(..prefix.len());
+    } else if url.as_url().port().is_some() {
+        return Some(Err(SourceError::malformed(
+            format!(
+                "{} has a port, which the hub does not use",
+                quoted(&url.to_string())
+            ),
+            EXAMPLE,
+        )));
+    }
+    let host = if is_endpoint { None } else { domain.flatten() };
+    Some(Ok(HubUrl { url, names, host }))
+}
+
+fn has_scheme(text: &str) -> bool {
+    let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
+    !scheme.is_empty()
+        && scheme
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+}
+
+fn bad_url(error: UrlError) -> SourceError {
+    SourceError::malformed(format!("this Civitai URL can't be used: {error}"), EXAMPLE)
+}
+
+/// Whether a text without a scheme starts with one of the hub's hosts.
+fn owns_authority(text: &str, endpoint: &SafeUrl) -> bool {
+    let authority = text.split(['/', '?', '#', '\\']).next().unwrap_or(text);
+    let host_and_port = authority.rsplit('@').next().unwrap_or(authority);
+    let host = host_and_port.split(':').next().unwrap_or(host_and_port);
+    hub_domain(host).is_some()
+        || (text != authority && is_endpoint_authority(host_and_port, endpoint))
+}
+
+fn is_endpoint_authority(authority: &str, endpoint: &SafeUrl) -> bool {
+    authority.eq_ignore_ascii_case(&endpoint.authority())
+}
+
+fn scheme_for<'a>(text: &str, endpoint: &'a SafeUrl) -> &'a str {
+    let authority = text.split('/').next().unwrap_or(text);
+    if is_endpoint_authority(authority, endpoint) {
+        endpoint.as_url().scheme()
+    } else {
+        "https"
+    }
+}
+
+fn is_at(url: &Url, endpoint: &SafeUrl) -> bool {
+    let endpoint = endpoint.as_url();
+    url.host_str() == endpoint.host_str()
+        && url.port_or_known_default() == endpoint.port_or_known_default()
+}
+
+/// `Some(None)` for civitai.com, `Some(Some(sister))` for a sister, with `www.` and `api.` before either.
+fn hub_domain(host: &str) -> Option<Option<SisterHost>> {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let bare = host
+        .strip_prefix("www.")
+        .or_else(|| host.strip_prefix("api."))
+        .unwrap_or(&host);
+    if bare == "civitai.com" {
+        return Some(None);
+    }
+    SisterHost::ALL
+        .into_iter()
+        .find(|sister| sister.domain() == bare)
+        .map(Some)
+}
+
+fn path_names(url: &SafeUrl) -> Vec<String> {
+    let names = url
+        .as_url()
+        .path()
+        .split('/')
+        .filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
+}
+
+fn read_url(page: &HubUrl) -> Result<Reference, SourceError> {
+    let shown = quoted(&page.url.to_string());
+    let query = Query::read(page.url.as_url().query().unwrap_or_default());
+    let names: Vec<&str> = page.names.iter().map(String::as_str).collect();
+    let mut civitai = match *names.as_slice() {
+        ["models", "license", version] => CivitaiRef::new(version_alone(version)?),
+        ["models", model, "model-versions", version, ..] => {
+            let model = Some(id("model", model)?);
+            CivitaiRef::new(CivitaiTarget::Version {
+                model,
+                version: id("version", version)?,
+            })
+        }
+        ["models", model, ..] | ["api", "v1", "models", model] => model_page(model, &query)?,
+        ["models"] => {
+            return Err(SourceError::malformed(
+                format!("{shown} names no model"),
+                EXAMPLE,
+            ));
+        }
+        ["api", "v1", "model-versions", "mini", version] => {
+            let file = query.id("modelFileId")?;
+            CivitaiRef {
+                file,
+                ..CivitaiRef::new(version_alone(version)?)
+            }
+        }
+        ["api", "v1", "model-versions", "by-hash", hash] => CivitaiRef::new(by_hash(None, hash)?),
+        ["model-versions", version, ..] | ["api", "v1", "model-versions", version] => {
+            CivitaiRef::new(version_alone(version)?)
+        }
+        ["api", "download", "models", version] | ["download", "models", version] => {
+            query.narrow(CivitaiRef::new(version_alone(version)?))?
+        }
+        ["api", "download", "training-data", version] => {
+            let mut civitai = query.narrow(CivitaiRef::new(version_alone(version)?))?;
+            civitai.filter.file_type = Some(FileType::TrainingData);
+            civitai
+        }
+        ["api", "v1", "models"] => {
+            let message = format!("{shown} is a search page, not one model");
+            return Err(SourceError::unsupported(message, EXAMPLE));
+        }
+        _ => {
+            let message = format!("{shown} is not the page of a model or a version");
+            return Err(SourceError::unsupported(message, EXAMPLE));
+        }
+    };
+    civitai.host = page.host;
+    Ok(Reference {
+        token: query.token()?,
+        ..reference(civitai)
+    })
+}
+
+fn model_page(model: &str, query: &Query) -> Result<CivitaiRef, SourceError> {
+    let model = id("model", model)?;
+    let target = match query.id("modelVersionId")? {
+        Some(version) => CivitaiTarget::Version {
+            model: Some(model),
+            version,
+        },
+        None => CivitaiTarget::Model(model),
+    };
+    Ok(CivitaiRef::new(target))
+}
+
+fn version_alone(version: &str) -> Result<CivitaiTarget, SourceError> {
+    Ok(CivitaiTarget::Version {
+        model: None,
+        version: id("version", version)?,
+    })
+}
+
+fn by_hash(kind: Option<HashKind>, hash: &str) -> Result<CivitaiTarget, SourceError> {
+    let hash = ModelHash::new(kind, hash).map_err(|error| {
+        SourceError::malformed(
+            format!("{} can't be looked up: {error}", quoted(hash)),
+            "civitai:sha256: and 64 hexadecimal digits",
+        )
+    })?;
+    Ok(CivitaiTarget::Hash(hash))
+}
+
+fn id(what: &str, text: &str) -> Result<CivitaiId, SourceError> {
+    text.parse().map_err(|error| {
+        SourceError::malformed(
+            format!("{} is no {what} id: {error}", quoted(text)),
+            EXAMPLE,
+        )
+    })
+}
+
+fn read_air(text: &str) -> Result<Reference, SourceError> {
+    let (name, query) = text.split_once('?').unwrap_or((text, ""));
+    let query = Query::read(query);
+    let mut parts = name.splitn(3, ':');
+    if let (Some(hub), Some(kind), Some(hash)) = (parts.next(), parts.next(), parts.next())
+        && hub.eq_ignore_ascii_case("civitai")
+        && let Some(kind) = HashKind::named(kind)
+    {
+        let civitai = query.narrow(CivitaiRef::new(by_hash(Some(kind), hash)?))?;
+        return Ok(Reference {
+            token: query.token()?,
+            ..reference(civitai)
+        });
+    }
+    let air = air::parse(name).ok_or_else(|| {
+        SourceError::malformed(
+            format!("{} is no AIR that can be read", quoted(name)),
+            AIR_EXAMPLE,
+        )
+    })?;
+    match air.source.to_ascii_lowercase().as_str() {
+        "civitai" => {
+            let civitai = query.narrow(air_target(&air)?)?;
+            Ok(Reference {
+                token: query.token()?,
+                ..reference(civitai)
+            })
+        }
+        "huggingface" => huggingface(&air),
+        other => Err(SourceError::unsupported(
+            format!("an AIR of the source {} can't be imported", quoted(other)),
+            AIR_EXAMPLE,
+        )),
+    }
+}
+
+fn air_target(air: &Air) -> Result<CivitaiRef, SourceError> {
+    let model = id("model", air.id)?;
+    let target = match air.version {
+        Some(version) => CivitaiTarget::Version {
+            model: Some(model),
+            version: id("version", version)?,
+        },
+        None => CivitaiTarget::Model(model),
+    };
+    Ok(CivitaiRef {
+        file: air.file.map(|file| id("file", file)).transpose()?,
+        format_hint: air
+            .format
+            .and_then(|format| ShortText::new("format", format).ok()),
+        ..CivitaiRef::new(target)
+    })
+}
+
+/// The hub also names repositories of Hugging Face.
+fn huggingface(air: &Air) -> Result<Reference, SourceError> {
+    let of = HfRef::new(RepoType::Model, air.id, air.version, "")?;
+    Ok(Reference::new(Locator::HuggingFace(of)))
+}
+
+/// A URL's query, in which each key we know may stand once.
+struct Query(Vec<(String, String)>);
+
+impl Query {
+    fn read(query: &str) -> Self {
+        Self(
+            form_urlencoded::parse(query.as_bytes())
+                .into_owned()
+                .collect(),
+        )
+    }
+
+    /// The value of a key; an empty one is none.
+    fn one(&self, key: &str) -> Result<Option<&str>, SourceError> {
+        let mut values = self
+            .0
+            .iter()
+            .filter(|(name, _)| name == key)
+            .map(|(_, value)| value.as_str());
+        let value = values.next();
+        if values.next().is_some() {
+            return Err(SourceError::malformed(
+                format!("`{key}` stands in the URL more than once"),
+                EXAMPLE,
+            ));
+        }
+        Ok(value.filter(|value| !value.is_empty()))
+    }
+
+    fn id(&self, key: &str) -> Result<Option<CivitaiId>, SourceError> {
+        self.one(key)?.map(|value| id(key, value)).transpose()
+    }
+
+    /// `fileId` and the filters of a download URL.
+    fn narrow(&self, civitai: CivitaiRef) -> Result<CivitaiRef, SourceError> {
+        let text = |key: &'static str| -> Result<Option<ShortText>, SourceError> {
+            self.one(key)?
+                .map(|value| ShortText::new(key, value))
+                .transpose()
+                .map_err(bad_filter)
+        };
+        let filter = FileFilter {
+            file_type: self
+                .one("type")?
+                .map(FileType::named)
+                .transpose()
+                .map_err(bad_filter)?,
+            format: self
+                .one("format")?
+                .map(FileFormat::named)
+                .transpose()
+                .map_err(bad_filter)?,
+            size: self
+                .one("size")?
+                .map(FileSize::named)
+                .transpose()
+                .map_err(bad_filter)?,
+            fp: text("fp")?,
+            quant_type: text("quantType")?,
+        };
+        let file = self.id("fileId")?.or(civitai.file);
+        Ok(CivitaiRef {
+            file,
+            filter,
+            ..civitai
+        })
+    }
+
+    fn token(&self) -> Result<Option<SourceToken>, SourceError> {
+        let Some(value) = self.one("token")? else {
+            return Ok(None);
+        };
+        let token = Token::new(value).ok_or_else(|| {
+            SourceError::malformed(
+                "the token in the URL has characters that no token has",
+                EXAMPLE,
+            )
+        })?;
+        Ok(Some(SourceToken(token)))
+    }
+}
+
+fn bad_filter(error: BadFilter) -> SourceError {
+    SourceError::malformed(format!("the download URL's {error}"), DOWNLOAD_EXAMPLE)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,252 @@
+//! From a URL to a plan of one file, by one request for its first bytes.
+
+use sha2::{Digest as _, Sha256 as Hasher};
+
+use super::{Other, OtherOrigin, fetch, github, name};
+use crate::ProviderKind;
+use crate::artifact::{Artifact, ByteRange, Origin, Place, Plan, Size, Validator, Warning};
+use crate::auth::Auth;
+use crate::digest::{Digests, HeaderAlgorithm, HeaderDigest};
+use crate::error::{ErrorKind, ProviderError};
+use crate::glob::Globs;
+use crate::http::{Method, ranged};
+use crate::path::RelPath;
+use crate::source::{Reference, Selection};
+use crate::url::SafeUrl;
+
+/// Bytes asked for, to see what the file is.
+const HEAD: u64 = 8 * 1024;
+
+/// What one answer told of a file.
+struct Found {
+    /// Where the last redirect led.
+    last: SafeUrl,
+    suggested: Option<String>,
+    size: Option<u64>,
+    validator: Option<Validator>,
+    /// An entity tag of any strength.
+    tag: Option<String>,
+    digest: Option<HeaderDigest>,
+    serves_ranges: bool,
+}
+
+/// Pins the URL of `of`.
+pub(super) async fn plan(
+    other: &Other,
+    url: &SafeUrl,
+    of: &Reference,
+    auth: &Auth,
+) -> Result<Plan, ProviderError> {
+    refuse_revision(url, &of.selection)?;
+    let found = look(other, url, auth).await?;
+    let name = file_name(url, &found)?;
+    refuse_filtered(&name, &of.selection)?;
+    let mut digests = Digests {
+        sha256: of.selection.sha256,
+        git_sha1: None,
+        header: found.digest.clone(),
+    };
+    let mut warnings = warnings(url, &found, &name, auth);
+    if let Some(stated) = github::digest(other, url, auth).await
+        && (stated.size.is_none() || stated.size == found.size)
+    {
+        let asked = *digests.sha256.get_or_insert(stated.sha256);
+        if asked != stated.sha256 {
+            warnings.push(Warning::new(
+                "sha256_disagrees",
+                format!("GitHub states the SHA-256 {} for this file", stated.sha256),
+            ));
+        }
+    }
+    let revision = revision(url, &found);
+    Ok(Plan {
+        provider: ProviderKind::Other,
+        reference: bare(url),
+        name: name.as_str().to_owned(),
+        page: bare(url),
+        place: place(url, &name, &revision)?,
+        revision,
+        is_asset: false,
+        artifacts: vec![Artifact {
+            path: name,
+            size: found.size.map_or(Size::Unknown, Size::Exact),
+            digests,
+            origin: Origin::Other(OtherOrigin {
+                url: url.clone(),
+                validator: found.validator,
+            }),
+        }],
+        warnings,
+        card: None,
+    })
+}
+
+/// Asks for the first bytes and looks at them. A file that a server says is
+/// empty has none to ask for; a server that chokes on the range is asked without.
+async fn look(other: &Other, url: &SafeUrl, auth: &Auth) -> Result<Found, ProviderError> {
+    let mut asked = ByteRange {
+        start: 0,
+        end: Some(HEAD),
+        validator: None,
+    };
+    let mut answer = fetch::get(other, url, Method::Get, &asked, auth).await?;
+    if answer.status == 416 {
+        asked = ByteRange::whole();
+        answer = fetch::get(other, url, Method::Get, &asked, auth).await?;
+    }
+    if !answer.is_success() {
+        return Err(fetch::refused(answer).await);
+    }
+    fetch::refuse_markup(&mut answer, url).await?;
+    let last = answer.url.clone();
+    let serves_ranges = answer.status == 206;
+    let suggested = answer
+        .headers
+        .get("content-disposition")
+        .and_then(name::suggested);
+    let tag = answer.header("etag").map(ToOwned::to_owned);
+    let body = ranged::body(answer, &asked, None)?;
+    Ok(Found {
+        last,
+        suggested,
+        size: body.total,
+        validator: body.validator,
+        tag,
+        digest: body.digest,
+        serves_ranges,
+    })
+}
+
+fn refuse_revision(url: &SafeUrl, selection: &Selection) -> Result<(), ProviderError> {
+    let Some(revision) = &selection.revision else {
+        return Ok(());
+    };
+    Err(ProviderError::new(
+        ErrorKind::InvalidSource,
+        format!(
+            "{url} is one file and has no revision {}",
+            crate::source::quoted(revision)
+        ),
+    )
+    .hint("leave out --revision; what the URL serves now is pinned"))
+}
+
+fn refuse_filtered(name: &RelPath, selection: &Selection) -> Result<(), ProviderError> {
+    let globs = Globs::new(&selection.include, &selection.exclude).map_err(|error| {
+        ProviderError::new(ErrorKind::InvalidSource, error.to_string())
+            .hint("quote the pattern so that the shell leaves it alone")
+    })?;
+    if globs.wants(name.as_str()) {
+        return Ok(());
+    }
+    Err(ProviderError::new(
+        ErrorKind::InvalidSource,
+        format!("the only file, {name}, is not among those that --include and --exclude leave"),
+    )
+    .hint("leave out --include and --exclude for a plain URL"))
+}
+
+fn file_name(url: &SafeUrl, found: &Found) -> Result<RelPath, ProviderError> {
+    let candidates = [
+        found.suggested.clone(),
+        name::of_path(&found.last),
+        name::of_path(url),
+        Some("download".into()),
+    ];
+    name::safe(&candidates).ok_or_else(|| {
+        ProviderError::new(
+            ErrorKind::Upstream,
+            format!("{} gives its file no usable name", url.authority()),
+        )
+        .hint("ask for the file by a URL that ends in its name")
+    })
+}
+
+/// A short word that stays while the content does: from a digest of the
+/// content, else the entity tag, else `Last-Modified`, else the URL and the
+/// length, which is the least that can be said.
+fn revision(url: &SafeUrl, found: &Found) -> String {
+    let strong = |digest: &&HeaderDigest| digest.algorithm != HeaderAlgorithm::Crc32c;
+    if let Some(digest) = found.digest.as_ref().filter(strong) {
+        return format!("digest-{}", short(&[&digest.value]));
+    }
+    if let Some(tag) = &found.tag {
+        return format!("etag-{}", short(&[tag.as_bytes()]));
+    }
+    if let Some(Validator::Modified(date)) = &found.validator {
+        return format!("modified-{}", short(&[date.as_bytes()]));
+    }
+    let size = found.size.map_or_else(String::new, |size| size.to_string());
+    format!(
+        "url-{}",
+        short(&[url.as_url().as_str().as_bytes(), size.as_bytes()])
+    )
+}
+
+/// 16 hexadecimal digits of a hash over the parts.
+fn short(parts: &[&[u8]]) -> String {
+    let mut hasher = Hasher::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    hex::encode(&hasher.finalize()[..8])
+}
+
+fn place(url: &SafeUrl, name: &RelPath, revision: &str) -> Result<Place, ProviderError> {
+    let safe = |text: &str| {
+        RelPath::sanitised_name(text).ok_or_else(|| {
+            ProviderError::new(
+                ErrorKind::InvalidSource,
+                format!("{} can't be made a folder's name", url.authority()),
+            )
+        })
+    };
+    Ok(Place {
+        owner: safe(&url.authority())?,
+        name: name.clone(),
+        revision: safe(revision)?,
+    })
+}
+
+/// The URL without its query.
+fn bare(url: &SafeUrl) -> String {
+    url.with_query("").to_string()
+}
+
+fn warnings(url: &SafeUrl, found: &Found, name: &RelPath, auth: &Auth) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let mut warn = |code: &str, message: String| warnings.push(Warning::new(code, message));
+    let host = url.authority();
+    let in_clear = url.as_url().scheme() == "http" || found.last.as_url().scheme() == "http";
+    if in_clear && fetch::credential(auth, url).is_some() {
+        warn(
+            "credential_in_clear",
+            format!("the credential for {host} is sent over http, which others can read"),
+        );
+    }
+    if found.validator.is_none() && found.digest.is_none() {
+        warn(
+            "no_validator",
+            format!("{host} names no version of this file, so only its length can tell a change"),
+        );
+    }
+    if !found.serves_ranges && found.size != Some(0) {
+        warn(
+            "no_ranges",
+            format!("{host} sends this file only whole: an interrupted transfer starts over"),
+        );
+    }
+    if let Some(suggested) = &found.suggested
+        && suggested != name.as_str()
+    {
+        warn(
+            "renamed",
+            format!(
+                "{host} names the file {}; it is kept as {name}",
+                crate::source::quoted(suggested)
+            ),
+        );
+    }
+    warnings
+}

@@ -1,0 +1,252 @@
+//! The command line: its words, and the only place that prints.
+
+mod bars;
+mod config;
+mod import;
+mod output;
+mod resolve;
+mod session;
+mod uploads;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use modelferry_providers::{Selection, Sha256};
+
+use self::output::Output;
+use crate::config::{Config, Flags};
+use crate::error::{Code, Error};
+use crate::upload::Kind;
+
+/// Ferries models from Hugging Face, Civitai and plain URLs into storage you
+/// own, verified on the way.
+#[derive(Debug, Parser)]
+#[command(
+    name = "modelferry",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// The folder for records, storage and keys [env: MODELFERRY_HOME]
+    #[arg(long, global = true, value_name = "DIR")]
+    home: Option<PathBuf>,
+    /// The config file [default: modelferry.toml in the home folder]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Say more; twice for everything
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    verbose: u8,
+    /// Say nothing but results and errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Print one JSON object a line on stdout
+    #[arg(long, global = true)]
+    json: bool,
+    /// Show no progress bars
+    #[arg(long, global = true)]
+    no_progress: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Import sources and wait for them
+    Import(ImportArgs),
+    /// Show what an import would do; downloads nothing
+    Resolve(SourceArgs),
+    /// The records of what was imported
+    Uploads {
+        #[command(subcommand)]
+        command: UploadsCommand,
+    },
+    /// The settings
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+#[derive(Debug, Args)]
+struct ImportArgs {
+    #[command(flatten)]
+    sources: SourceArgs,
+    /// Show the plan only, as `resolve` does
+    #[arg(long)]
+    dry_run: bool,
+    /// Import anew what is already imported
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Debug, Args)]
+struct SourceArgs {
+    /// org/name, a Hugging Face or Civitai URL, an AIR, or any http(s) URL
+    #[arg(required = true, value_name = "SOURCE")]
+    sources: Vec<String>,
+    /// What it is: 3d, asset, audio, avatar, image, model, text or video
+    #[arg(long)]
+    kind: Option<Kind>,
+    /// A branch, tag, commit or refs/pr/N
+    #[arg(long, value_name = "REV")]
+    revision: Option<String>,
+    /// Only files that match; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+    /// No files that match; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+    /// Every file of a Civitai version, not only its weights
+    #[arg(long)]
+    all_files: bool,
+    /// What the one file must hash to
+    #[arg(long, value_name = "HEX")]
+    sha256: Option<Sha256>,
+}
+
+impl SourceArgs {
+    fn selection(&self) -> Selection {
+        Selection {
+            revision: self.revision.clone(),
+            include: self.include.clone(),
+            exclude: self.exclude.clone(),
+            all_files: self.all_files,
+            sha256: self.sha256,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum UploadsCommand {
+    /// List records, newest first
+    List(ListArgs),
+    /// Show one record and its files
+    Show {
+        /// The record's id
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    /// Only those that stand here
+    #[arg(long)]
+    status: Option<crate::upload::UploadStatus>,
+    /// Only those asked for this way
+    #[arg(long)]
+    source: Option<crate::upload::UploadSource>,
+    /// At most so many
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Print every setting and where it came from
+    Show,
+}
+
+/// How a run of the program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// All done.
+    Done,
+    /// At least one source failed.
+    Failed,
+    /// Usage or configuration.
+    Usage,
+    /// Ctrl-C or SIGTERM; the same command goes on from there.
+    Interrupted,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Interrupted => 130,
+        })
+    }
+}
+
+/// Reads this process's arguments, environment and files, and runs them.
+pub async fn run() -> Exit {
+    let cli = Cli::parse();
+    let config = Config::load(&cli.flags());
+    cli.execute(config).await
+}
+
+/// Runs these arguments, the program's name first, with these variables
+/// instead of the process's own. For embedding and demonstration.
+pub async fn run_with<I: IntoIterator<Item = String>>(
+    arguments: I,
+    environment: &BTreeMap<String, String>,
+) -> Exit {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return Exit::Usage;
+        }
+    };
+    let config = Config::from_parts(&cli.flags(), environment);
+    cli.execute(config).await
+}
+
+impl Cli {
+    fn flags(&self) -> Flags {
+        Flags {
+            home: self.home.clone(),
+            config: self.config.clone(),
+        }
+    }
+
+    async fn execute(self, config: Result<Config, Error>) -> Exit {
+        let output = Output::new(self.json, self.quiet, self.no_progress);
+        let config = match config {
+            Ok(config) => config,
+            Err(error) => return output.refuse(&error),
+        };
+        output.start_logs(self.verbose, &config);
+        let outcome = self.command.run(&output, &config).await;
+        outcome.unwrap_or_else(|error| match error.code {
+            Code::NotFound => {
+                output.error(&error);
+                Exit::Failed
+            }
+            _ => output.refuse(&error),
+        })
+    }
+}
+
+impl Command {
+    async fn run(self, output: &Output, config: &Config) -> Result<Exit, Error> {
+        match self {
+            Self::Import(args) if args.dry_run => resolve::run(output, config, &args.sources).await,
+            Self::Import(args) => import::run(output, config, &args).await,
+            Self::Resolve(args) => resolve::run(output, config, &args).await,
+            Self::Uploads { command } => match command {
+                UploadsCommand::List(args) => uploads::list(output, config, &args).await,
+                UploadsCommand::Show { id } => uploads::show(output, config, &id).await,
+            },
+            Self::Config {
+                command: ConfigCommand::Show,
+            } => Ok(config::show(output, config)),
+        }
+    }
+}
+
+/// Reads a source with its flags into a request.
+fn request(
+    ferry: &crate::import::Ferry,
+    source: &str,
+    args: &SourceArgs,
+) -> Result<crate::request::ImportRequest, Error> {
+    let mut reference = ferry.providers.parse(source)?;
+    reference.selection = args.selection();
+    Ok(crate::request::ImportRequest::local(reference, args.kind))
+}

@@ -1,0 +1,305 @@
+//! `import`
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use modelferry_providers::{Plan, Sha256};
+use serde::Serialize;
+
+use super::bars::Bars;
+use super::output::{Output, ShownError, count, printable, safe_source, size};
+use super::session::Session;
+use super::{Exit, ImportArgs, request};
+use crate::config::Config;
+use crate::entity::library_folder;
+use crate::error::{Error, Stop};
+use crate::import::find_unchanged;
+use crate::progress::{Observer, Unwatched};
+use crate::records::{ArtifactRow, NewUpload, UploadDetail};
+use crate::request::ImportRequest;
+use crate::upload::{ArtifactStatus, Upload, UploadStatus, Verification};
+
+/// How one source ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Outcome {
+    Imported,
+    Complete,
+    Unchanged,
+    Failed,
+}
+
+/// One file of a record, for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ShownArtifact {
+    path: String,
+    size: Option<u64>,
+    sha256: Option<Sha256>,
+    status: ArtifactStatus,
+    bytes_transferred: u64,
+    reused: bool,
+    verification: Option<Verification>,
+    repaired: bool,
+}
+
+#[derive(Serialize)]
+struct ShownImport<'a> {
+    source: &'a str,
+    upload: Option<&'a Upload>,
+    artifacts: &'a [ShownArtifact],
+    outcome: Outcome,
+    error: Option<ShownError<'a>>,
+}
+
+/// What came of one source.
+struct Ended {
+    outcome: Outcome,
+    detail: Option<UploadDetail>,
+    artifacts: Vec<ShownArtifact>,
+    error: Option<Error>,
+}
+
+pub(super) async fn run(
+    output: &Output,
+    config: &Config,
+    args: &ImportArgs,
+) -> Result<Exit, Error> {
+    let session = Session::open(config).await?;
+    let mut exit = Exit::Done;
+    for source in &args.sources.sources {
+        let started = Instant::now();
+        let ended = match one(output, &session, source, args).await {
+            Ok(ended) => ended,
+            Err(Stop::Failed(error)) => Ended {
+                outcome: Outcome::Failed,
+                detail: None,
+                artifacts: Vec::new(),
+                error: Some(error),
+            },
+            Err(Stop::Interrupted | Stop::LeaseLost) => {
+                output.note("interrupted; run the same command again to go on from here");
+                exit = Exit::Interrupted;
+                break;
+            }
+        };
+        if ended.outcome == Outcome::Failed {
+            exit = Exit::Failed;
+        }
+        report(output, config, source, &ended, started);
+    }
+    session.close().await;
+    Ok(exit)
+}
+
+async fn one(
+    output: &Output,
+    session: &Session,
+    source: &str,
+    args: &ImportArgs,
+) -> Result<Ended, Stop> {
+    let request = request(&session.ferry, source, &args.sources)?;
+    let records = &session.ferry.records;
+    if !args.force
+        && let Some(earlier) = records.find_unfinished(&request).await?
+    {
+        if earlier.upload.status == UploadStatus::Failed {
+            records.retry(&earlier).await?;
+        }
+        return work(output, session, source, &earlier.upload, None).await;
+    }
+    let resolved = tokio::select! {
+        resolved = session.ferry.resolve(&request) => resolved,
+        () = session.cancel.cancelled() => return Err(Stop::Interrupted),
+    };
+    if let Ok(plan) = &resolved
+        && !args.force
+        && let Some(earlier) = find_unchanged(&session.ferry, &request, plan).await?
+    {
+        return ended(session, &earlier.upload.id, Some(Outcome::Unchanged), None).await;
+    }
+    let upload = create(session, &request, source, resolved.as_ref().ok()).await?;
+    match resolved {
+        Ok(plan) => work(output, session, source, &upload, Some(plan)).await,
+        Err(error) => {
+            session
+                .worker
+                .refuse(&session.ferry, &upload, &error)
+                .await?;
+            ended(session, &upload.id, Some(Outcome::Failed), Some(error)).await
+        }
+    }
+}
+
+async fn create(
+    session: &Session,
+    request: &ImportRequest,
+    source: &str,
+    plan: Option<&Plan>,
+) -> Result<Upload, Error> {
+    let shown = safe_source(source);
+    let new = NewUpload {
+        request,
+        source: request.upload_source(),
+        file_name: plan.map_or(shown.as_str(), |plan| plan.name.as_str()),
+    };
+    session.ferry.records.create(&new).await
+}
+
+async fn work(
+    output: &Output,
+    session: &Session,
+    source: &str,
+    upload: &Upload,
+    plan: Option<Plan>,
+) -> Result<Ended, Stop> {
+    let observer: Arc<dyn Observer> = if output.shows_bars {
+        Arc::new(Bars::new(&output.bars, &safe_source(source)))
+    } else {
+        Arc::new(Unwatched)
+    };
+    let outcome = session
+        .worker
+        .work_on(
+            &session.ferry,
+            &upload.owner_id,
+            &upload.id,
+            plan,
+            observer,
+            &session.cancel,
+        )
+        .await;
+    match outcome {
+        Ok(()) => ended(session, &upload.id, None, None).await,
+        Err(Stop::Failed(error)) => {
+            ended(session, &upload.id, Some(Outcome::Failed), Some(error)).await
+        }
+        Err(early) => Err(early),
+    }
+}
+
+async fn ended(
+    session: &Session,
+    id: &str,
+    outcome: Option<Outcome>,
+    error: Option<Error>,
+) -> Result<Ended, Stop> {
+    let records = &session.ferry.records;
+    let detail = records.get(crate::request::LOCAL_OWNER, id).await?;
+    let mut artifacts = shown_artifacts(&records.artifacts(id).await?);
+    let outcome = outcome.unwrap_or(match detail.upload.status {
+        UploadStatus::Imported => Outcome::Imported,
+        UploadStatus::Complete => Outcome::Complete,
+        _ => Outcome::Failed,
+    });
+    if outcome == Outcome::Unchanged {
+        for artifact in &mut artifacts {
+            artifact.reused = true;
+            artifact.bytes_transferred = 0;
+        }
+    }
+    let error = error.or_else(|| detail.error.clone());
+    Ok(Ended {
+        outcome,
+        detail: Some(detail),
+        artifacts,
+        error,
+    })
+}
+
+fn report(output: &Output, config: &Config, source: &str, ended: &Ended, started: Instant) {
+    let source = safe_source(source);
+    if output.json {
+        output.json_line(&ShownImport {
+            source: &source,
+            upload: ended.detail.as_ref().map(|detail| &detail.upload),
+            artifacts: &ended.artifacts,
+            outcome: ended.outcome,
+            error: ended.error.as_ref().map(ShownError::from),
+        });
+    }
+    if let Some(error) = &ended.error {
+        output.error(error);
+        return;
+    }
+    if !output.json {
+        print(output, config, &source, ended, started);
+    }
+}
+
+fn print(output: &Output, config: &Config, source: &str, ended: &Ended, started: Instant) {
+    let Some(detail) = &ended.detail else {
+        return;
+    };
+    let word = match ended.outcome {
+        Outcome::Imported => "imported",
+        Outcome::Complete => "complete",
+        Outcome::Unchanged => "unchanged",
+        Outcome::Failed => "failed",
+    };
+    let moved: u64 = ended
+        .artifacts
+        .iter()
+        .map(|file| file.bytes_transferred)
+        .sum();
+    let entity = detail.upload.entity_id.as_deref().unwrap_or("no entity");
+    output.line(&format!(
+        "{word}  {}  {entity}  {}",
+        printable(source),
+        detail.upload.id
+    ));
+    output.line(&format!(
+        "  {}, {} moved in {:.1} s",
+        count(ended.artifacts.len(), "file"),
+        size(Some(moved)),
+        started.elapsed().as_secs_f64()
+    ));
+    if let Some(plan) = &detail.plan {
+        output.line(&format!(
+            "  {}",
+            library_folder(&config.storage, plan).display()
+        ));
+        for warning in &plan.warnings {
+            output.note(&format!("warning: {}", warning.message));
+        }
+    }
+    for file in &ended.artifacts {
+        output.line(&format!("    {}", file.summary()));
+    }
+}
+
+pub(super) fn shown_artifacts(rows: &[ArtifactRow]) -> Vec<ShownArtifact> {
+    rows.iter()
+        .map(|row| ShownArtifact {
+            path: row.path.clone(),
+            size: row.size,
+            sha256: row.sha256,
+            status: row.status,
+            bytes_transferred: row.bytes_transferred,
+            reused: row.reused,
+            verification: row.verification,
+            repaired: row.repaired,
+        })
+        .collect()
+}
+
+impl ShownArtifact {
+    /// One line for people.
+    pub fn summary(&self) -> String {
+        let checked = self.verification.map_or("", Verification::as_str);
+        let hash = self.sha256.map_or_else(
+            || "-".to_owned(),
+            |hash| hash.to_string().chars().take(12).collect(),
+        );
+        let note = match (self.reused, self.repaired) {
+            (true, _) => "  reused",
+            (false, true) => "  repaired",
+            (false, false) => "",
+        };
+        format!(
+            "{:>11}  {hash:12}  {checked:13}  {}{note}",
+            size(self.size),
+            printable(&self.path)
+        )
+    }
+}

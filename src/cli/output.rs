@@ -1,0 +1,161 @@
+//! Results on stdout, all else on stderr.
+
+use std::io::{IsTerminal, Write};
+
+use indicatif::{HumanBytes, MultiProgress};
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+
+use super::Exit;
+use crate::config::Config;
+use crate::error::Error;
+
+/// Where a command's words go, and in which form.
+pub(super) struct Output {
+    pub json: bool,
+    /// Where bars are drawn; hidden when they are not wanted.
+    pub bars: MultiProgress,
+    pub shows_bars: bool,
+}
+
+/// An error as programs see it.
+#[derive(Debug, Serialize)]
+pub(super) struct ShownError<'a> {
+    code: &'a str,
+    message: &'a str,
+    hint: Option<&'a str>,
+}
+
+impl<'a> From<&'a Error> for ShownError<'a> {
+    fn from(error: &'a Error) -> Self {
+        Self {
+            code: error.code.as_str(),
+            message: &error.message,
+            hint: error.hint.as_deref(),
+        }
+    }
+}
+
+impl Output {
+    pub fn new(json: bool, quiet: bool, no_progress: bool) -> Self {
+        let shows_bars = std::io::stderr().is_terminal() && !quiet && !no_progress;
+        let bars = MultiProgress::new();
+        if !shows_bars {
+            bars.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+        }
+        Self {
+            json,
+            bars,
+            shows_bars,
+        }
+    }
+
+    /// Logs go to stderr, between the bars.
+    pub fn start_logs(&self, verbose: u8, config: &Config) {
+        let level = match verbose {
+            0 => "warn",
+            1 => "modelferry=info,modelferry_providers=info,warn",
+            _ => "modelferry=debug,modelferry_providers=debug,info",
+        };
+        let filter = match config.log_filter.as_deref().filter(|_| verbose == 0) {
+            Some(directives) => EnvFilter::builder().parse_lossy(directives),
+            None => EnvFilter::new(level),
+        };
+        let bars = self.bars.clone();
+        let logs = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_target(false)
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_writer(move || BetweenBars(bars.clone()));
+        // Fails only when a test of this process has set one already.
+        let _ = if config.json_logs {
+            logs.json().try_init()
+        } else {
+            logs.try_init()
+        };
+    }
+
+    /// A line of results. A reader that went away is no error of ours.
+    pub fn line(&self, text: &str) {
+        self.bars.suspend(|| {
+            let _ = writeln!(std::io::stdout().lock(), "{text}");
+        });
+    }
+
+    /// A result for programs.
+    pub fn json_line<T: Serialize>(&self, value: &T) {
+        match serde_json::to_string(value) {
+            Ok(text) => self.line(&text),
+            Err(error) => self.error(&Error::internal("printing a result", error)),
+        }
+    }
+
+    /// An error, for people.
+    pub fn error(&self, error: &Error) {
+        self.note(&format!("error: {} [{}]", error.message, error.code));
+        if let Some(hint) = &error.hint {
+            self.note(&format!("  hint: {hint}"));
+        }
+    }
+
+    /// An error of usage or configuration.
+    pub fn refuse(&self, error: &Error) -> Exit {
+        if self.json {
+            self.json_line(&serde_json::json!({ "error": ShownError::from(error) }));
+        }
+        self.error(error);
+        Exit::Usage
+    }
+
+    /// A line on stderr.
+    pub fn note(&self, text: &str) {
+        self.bars.suspend(|| {
+            let _ = writeln!(std::io::stderr().lock(), "{}", printable(text));
+        });
+    }
+}
+
+/// Hubs name files and write messages: what drives a terminal is escaped.
+pub(super) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.is_control() && c != '\n' {
+                c.escape_unicode().to_string()
+            } else {
+                c.to_string()
+            }
+        })
+        .collect()
+}
+
+/// A source text without whatever in it may be a secret.
+pub(super) fn safe_source(source: &str) -> String {
+    let quoted = modelferry_providers::source::quoted(source.trim());
+    quoted.trim_matches('`').to_owned()
+}
+
+/// A length for people.
+pub(super) fn size(bytes: Option<u64>) -> String {
+    bytes.map_or_else(|| "?".to_owned(), |bytes| HumanBytes(bytes).to_string())
+}
+
+/// `1 file`, `2 files`.
+pub(super) fn count(number: usize, noun: &str) -> String {
+    if number == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{number} {noun}s")
+    }
+}
+
+struct BetweenBars(MultiProgress);
+
+impl Write for BetweenBars {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.suspend(|| std::io::stderr().lock().write(bytes))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}

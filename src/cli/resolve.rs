@@ -1,0 +1,138 @@
+//! `resolve`, and `import --dry-run`
+
+use modelferry_providers::{GitSha1, Plan, ProviderKind, Sha256, Warning};
+use serde::Serialize;
+
+use super::output::{Output, ShownError, count, printable, size};
+use super::session::Session;
+use super::{Exit, SourceArgs, request};
+use crate::config::Config;
+use crate::error::Error;
+use crate::import::Ferry;
+use crate::upload::Kind;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownPlan<'a> {
+    source: &'a str,
+    provider: ProviderKind,
+    reference: &'a str,
+    revision: &'a str,
+    kind: Option<Kind>,
+    artifacts: Vec<ShownFile<'a>>,
+    total_bytes: Option<u64>,
+    transfer_bytes: Option<u64>,
+    warnings: &'a [Warning],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownFile<'a> {
+    path: &'a str,
+    size: Option<u64>,
+    sha256: Option<Sha256>,
+    git_sha1: Option<GitSha1>,
+    present: bool,
+}
+
+pub(super) async fn run(
+    output: &Output,
+    config: &Config,
+    args: &SourceArgs,
+) -> Result<Exit, Error> {
+    let session = Session::open(config).await?;
+    let mut exit = Exit::Done;
+    for source in &args.sources {
+        let resolved = tokio::select! {
+            resolved = resolve(output, &session.ferry, source, args) => resolved,
+            () = session.cancel.cancelled() => return Ok(Exit::Interrupted),
+        };
+        if let Err(error) = resolved {
+            if output.json {
+                let source = crate::cli::output::safe_source(source);
+                output.json_line(
+                    &serde_json::json!({ "source": source, "error": ShownError::from(&error) }),
+                );
+            }
+            output.error(&error);
+            exit = Exit::Failed;
+        }
+    }
+    session.close().await;
+    Ok(exit)
+}
+
+async fn resolve(
+    output: &Output,
+    ferry: &Ferry,
+    source: &str,
+    args: &SourceArgs,
+) -> Result<(), Error> {
+    let request = request(ferry, source, args)?;
+    let plan = ferry.resolve(&request).await?;
+    let mut files = Vec::with_capacity(plan.artifacts.len());
+    for artifact in &plan.artifacts {
+        files.push(ShownFile {
+            path: artifact.path.as_str(),
+            size: artifact.size.approximate(),
+            sha256: artifact.digests.sha256,
+            git_sha1: artifact.digests.git_sha1,
+            present: ferry.held_blob(artifact).await?.is_some(),
+        });
+    }
+    let shown = ShownPlan {
+        source: &super::output::safe_source(source),
+        provider: plan.provider,
+        reference: &plan.reference,
+        revision: &plan.revision,
+        kind: request.expected_kind(&plan),
+        total_bytes: sum(files.iter()),
+        transfer_bytes: sum(files.iter().filter(|file| !file.present)),
+        artifacts: files,
+        warnings: &plan.warnings,
+    };
+    if output.json {
+        output.json_line(&shown);
+    } else {
+        print(output, &shown, &plan);
+    }
+    Ok(())
+}
+
+fn print(output: &Output, shown: &ShownPlan<'_>, plan: &Plan) {
+    output.line(&format!(
+        "{} ({}) at {}",
+        printable(shown.reference),
+        shown.provider,
+        shown.revision
+    ));
+    output.line(&format!("  {}", printable(&plan.page)));
+    for file in &shown.artifacts {
+        let hash = match (file.sha256, file.git_sha1) {
+            (Some(sha256), _) => format!("sha256 {sha256}"),
+            (None, Some(git)) => format!("git    {git}"),
+            (None, None) => "no hash stated".to_owned(),
+        };
+        let held = if file.present { "  already here" } else { "" };
+        output.line(&format!(
+            "  {:>11}  {}  {hash}{held}",
+            size(file.size),
+            printable(file.path)
+        ));
+    }
+    let files = count(shown.artifacts.len(), "file");
+    output.line(&format!(
+        "  {files}, {}; {} to transfer",
+        size(shown.total_bytes),
+        size(shown.transfer_bytes)
+    ));
+    for warning in shown.warnings {
+        output.line(&format!("  warning: {}", printable(&warning.message)));
+    }
+}
+
+fn sum<'f>(files: impl Iterator<Item = &'f ShownFile<'f>>) -> Option<u64> {
+    files
+        .map(|file| file.size)
+        .try_fold(0u64, |sum, size| sum.checked_add(size?))
+}

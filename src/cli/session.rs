@@ -1,0 +1,120 @@
+//! Everything a command needs, built from the configuration.
+
+use std::sync::Arc;
+
+use modelferry_providers::http::{HttpSettings, RetryPolicy};
+use modelferry_providers::{Http, Providers, Settings};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::error::{Code, Error};
+use crate::import::Ferry;
+use crate::inspect::AllowList;
+use crate::records::Records;
+use crate::storage::{LocalStorage, Storage};
+use crate::tokens::Tokens;
+use crate::transfer::{Engine, Limits};
+use crate::worker::Worker;
+
+/// The parts, and this process's place among the workers.
+pub(super) struct Session {
+    pub ferry: Ferry,
+    pub worker: Worker,
+    pub cancel: CancellationToken,
+}
+
+impl Session {
+    /// Opens home, records and storage, and cleans up after the dead.
+    pub async fn open(config: &Config) -> Result<Self, Error> {
+        let worker = Worker::start(&config.home)?;
+        let records = open_records(config).await?;
+        let storage: Arc<dyn Storage> = Arc::new(LocalStorage::open(&config.storage)?);
+        worker.clean_up(&records, &*storage).await?;
+        let ferry = ferry(config, records, storage)?;
+        let cancel = CancellationToken::new();
+        stop_on_signals(&cancel)?;
+        Ok(Self {
+            ferry,
+            worker,
+            cancel,
+        })
+    }
+
+    /// Ends with nothing left to write.
+    pub async fn close(self) {
+        self.ferry.records.close().await;
+    }
+}
+
+/// The records alone, for commands that only read.
+pub(super) async fn open_records(config: &Config) -> Result<Records, Error> {
+    std::fs::create_dir_all(&config.home).map_err(|error| {
+        Error::new(
+            Code::StorageError,
+            format!("can't make {}: {error}", config.home.display()),
+        )
+        .hint("set MODELFERRY_HOME to a folder that can be written to")
+    })?;
+    Records::open(&config.database).await
+}
+
+fn ferry(config: &Config, records: Records, storage: Arc<dyn Storage>) -> Result<Ferry, Error> {
+    let retry = RetryPolicy::default();
+    let http = Http::new(HttpSettings {
+        allow_nets: config.allow_nets.clone(),
+        endpoints: config.named_endpoints.clone(),
+        proxy: config.proxy.clone(),
+        retry: retry.clone(),
+        ..HttpSettings::default()
+    })?;
+    let settings = Settings {
+        huggingface_endpoint: config.huggingface_endpoint.clone(),
+        civitai_endpoint: config.civitai_endpoint.clone(),
+    };
+    let providers = Providers::new(&settings, &http);
+    let limits = Limits::new(
+        config.connections,
+        config.connections_per_host,
+        config.memory,
+        config.limit_rate,
+    );
+    let engine = Engine {
+        providers: providers.clone(),
+        storage: storage.clone(),
+        limits: Arc::new(limits),
+        retry,
+    };
+    Ok(Ferry {
+        providers,
+        records,
+        storage,
+        engine,
+        tokens: Tokens {
+            operator: config.auth.clone(),
+        },
+        pickles: config.pickles,
+        allowed_references: Arc::new(AllowList::default()),
+    })
+}
+
+/// The first signal stops cleanly; the second is the platform's own.
+fn stop_on_signals(cancel: &CancellationToken) -> Result<(), Error> {
+    let unwatchable = |error| Error::internal("watching for signals", error);
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(unwatchable)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(unwatchable)?;
+    let cancel = cancel.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        cancel.cancel();
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        std::process::exit(130);
+    });
+    Ok(())
+}

@@ -1,0 +1,368 @@
+//! The only reader of environment and files. A flag beats a variable beats the
+//! config file beats the default, and each value knows where it came from.
+
+mod keys;
+mod parse;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+use modelferry_providers::{Auth, SafeUrl, Token};
+use serde::Serialize;
+
+pub use self::keys::{KEYS, Key};
+use crate::error::{Code, Error};
+use crate::inspect::PicklePolicy;
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A command line flag.
+    Flag(&'static str),
+    /// An environment variable.
+    Variable(&'static str),
+    /// A file.
+    File(PathBuf),
+    /// Built in.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(name) => write!(f, "flag {name}"),
+            Self::Variable(name) => write!(f, "variable {name}"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// One setting as `config show` prints it, a secret masked.
+#[derive(Debug, Clone, Serialize)]
+pub struct Shown {
+    /// Its name.
+    pub key: &'static str,
+    /// Its value; `None` when it is not set.
+    pub value: Option<String>,
+    /// Where it came from.
+    pub origin: String,
+}
+
+/// Values from the command line.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--home`
+    pub home: Option<PathBuf>,
+    /// `--config`
+    pub config: Option<PathBuf>,
+}
+
+/// Everything that can be configured, read and checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the embedded database, the storage and the keys are.
+    pub home: PathBuf,
+    /// The embedded database's file.
+    pub database: PathBuf,
+    /// The storage's folder.
+    pub storage: PathBuf,
+    /// Hugging Face or a mirror.
+    pub huggingface_endpoint: SafeUrl,
+    /// Civitai or a stand-in.
+    pub civitai_endpoint: SafeUrl,
+    /// The operator's tokens.
+    pub auth: Auth,
+    /// Networks that may be reached although they are not public.
+    pub allow_nets: Vec<IpNet>,
+    /// Endpoints that the operator named, and so may be reached.
+    pub named_endpoints: Vec<SafeUrl>,
+    /// A proxy for all downloads.
+    pub proxy: Option<SafeUrl>,
+    /// Download connections of this process.
+    pub connections: usize,
+    /// Download connections to one host.
+    pub connections_per_host: usize,
+    /// Bytes in flight in this process.
+    pub memory: u64,
+    /// Bytes a second.
+    pub limit_rate: Option<u64>,
+    /// What may be done with pickles.
+    pub pickles: PicklePolicy,
+    /// Whether logs are JSON.
+    pub json_logs: bool,
+    /// The log filter, in `RUST_LOG`'s terms.
+    pub log_filter: Option<String>,
+    /// Everything above, as it was given.
+    pub shown: Vec<Shown>,
+}
+
+impl Config {
+    /// Reads this process's environment and files.
+    ///
+    /// # Errors
+    /// [`Code::InvalidRequest`] names the setting, where it came from, and what
+    /// it should look like.
+    pub fn load(flags: &Flags) -> Result<Self, Error> {
+        // A name or value that is no text can't be any of ours.
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Self::from_parts(flags, &environment)
+    }
+
+    /// Reads these variables instead of the process's own.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn from_parts(
+        flags: &Flags,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<Self, Error> {
+        let values = Values::gather(flags, environment)?;
+        let home = values.absolute(&keys::HOME)?;
+        let token = |key: &Key| values.token(key);
+        let huggingface = match token(&keys::HF_TOKEN)? {
+            Some(token) => Some(token),
+            None => keys::login_token(environment),
+        };
+        Ok(Self {
+            database: values.place(&keys::DATABASE_URL, "sqlite", &home)?,
+            storage: values.place(&keys::STORAGE, "file", &home)?,
+            huggingface_endpoint: values.endpoint(&keys::HF_ENDPOINT)?,
+            civitai_endpoint: values.endpoint(&keys::CIVITAI_ENDPOINT)?,
+            auth: Auth {
+                huggingface,
+                civitai: token(&keys::CIVITAI_TOKEN)?,
+                hosts: BTreeMap::new(),
+            },
+            allow_nets: values
+                .read(&keys::ALLOW_NETS, parse::nets)?
+                .unwrap_or_default(),
+            named_endpoints: values.named_endpoints()?,
+            proxy: values.read(&keys::PROXY, parse::url)?,
+            connections: values.number(&keys::CONNECTIONS)?,
+            connections_per_host: values.number(&keys::CONNECTIONS_PER_HOST)?,
+            memory: values
+                .read(&keys::MEMORY, parse::memory)?
+                .unwrap_or(parse::LEAST_MEMORY),
+            limit_rate: values.read(&keys::LIMIT_RATE, parse::bytes)?,
+            pickles: values
+                .read(&keys::PICKLE, parse::pickles)?
+                .unwrap_or(PicklePolicy::Scan),
+            json_logs: values.read(&keys::LOG, parse::json_logs)?.unwrap_or(false),
+            log_filter: environment.get("RUST_LOG").cloned(),
+            shown: values.shown(&home),
+            home,
+        })
+    }
+}
+
+struct Value {
+    text: String,
+    origin: Origin,
+}
+
+struct Values(BTreeMap<&'static str, Value>);
+
+impl Values {
+    fn gather(flags: &Flags, environment: &BTreeMap<String, String>) -> Result<Self, Error> {
+        let mut values = BTreeMap::new();
+        for key in KEYS {
+            if let Some(text) = (key.default)() {
+                values.insert(
+                    key.name,
+                    Value {
+                        text,
+                        origin: Origin::Default,
+                    },
+                );
+            }
+        }
+        let put_variables = |values: &mut BTreeMap<_, _>| {
+            for key in KEYS {
+                let given = key.variables.iter().find_map(|name| {
+                    Some((*name, environment.get(*name).filter(|v| !v.is_empty())?))
+                });
+                if let Some((name, text)) = given {
+                    values.insert(
+                        key.name,
+                        Value {
+                            text: text.clone(),
+                            origin: Origin::Variable(name),
+                        },
+                    );
+                }
+            }
+            if let Some(home) = &flags.home {
+                let text = home.to_string_lossy().into_owned();
+                values.insert(
+                    keys::HOME.name,
+                    Value {
+                        text,
+                        origin: Origin::Flag("--home"),
+                    },
+                );
+            }
+        };
+        put_variables(&mut values);
+        let file = match &flags.config {
+            Some(path) => Some(path.clone()),
+            None => values
+                .get(keys::HOME.name)
+                .map(|home| Path::new(&home.text).join("modelferry.toml")),
+        };
+        if let Some(file) = file {
+            read_file(&file, flags.config.is_some(), &mut values)?;
+        }
+        put_variables(&mut values);
+        Ok(Self(values))
+    }
+
+    fn read<T>(
+        &self,
+        key: &Key,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, Error> {
+        let Some(value) = self.0.get(key.name) else {
+            return Ok(None);
+        };
+        parse(&value.text).map(Some).map_err(|why| {
+            let shown = if key.secret {
+                "(hidden)".to_owned()
+            } else {
+                modelferry_providers::source::quoted(&value.text)
+            };
+            Error::new(
+                Code::InvalidRequest,
+                format!("{} is {shown} ({}): {why}", key.name, value.origin),
+            )
+            .hint("`modelferry config show` prints every setting and where it came from")
+        })
+    }
+
+    fn number(&self, key: &Key) -> Result<usize, Error> {
+        Ok(self.read(key, parse::count)?.unwrap_or(1))
+    }
+
+    fn token(&self, key: &Key) -> Result<Option<Token>, Error> {
+        self.read(key, |text| {
+            Token::new(text)
+                .ok_or_else(|| "a token is one line of visible ASCII characters".to_owned())
+        })
+    }
+
+    fn endpoint(&self, key: &Key) -> Result<SafeUrl, Error> {
+        let url = self.read(key, parse::url)?;
+        url.ok_or_else(|| Error::new(Code::InvalidRequest, format!("{} is not set", key.name)))
+    }
+
+    /// Only what somebody wrote down opens a way to an address that is not public.
+    fn named_endpoints(&self) -> Result<Vec<SafeUrl>, Error> {
+        let named = [&keys::HF_ENDPOINT, &keys::CIVITAI_ENDPOINT]
+            .into_iter()
+            .filter(|key| {
+                self.0
+                    .get(key.name)
+                    .is_some_and(|value| value.origin != Origin::Default)
+            });
+        named.map(|key| self.endpoint(key)).collect()
+    }
+
+    fn absolute(&self, key: &Key) -> Result<PathBuf, Error> {
+        let path = self.read(key, |text| {
+            std::path::absolute(text).map_err(|error| error.to_string())
+        })?;
+        path.ok_or_else(|| {
+            Error::new(
+                Code::InvalidRequest,
+                "this machine has no data folder for programs",
+            )
+            .hint("set MODELFERRY_HOME")
+        })
+    }
+
+    /// `scheme:///path`, or a path within home when it is not set.
+    fn place(&self, key: &Key, scheme: &str, home: &Path) -> Result<PathBuf, Error> {
+        let given = self.read(key, |text| parse::place(text, scheme))?;
+        Ok(given.unwrap_or_else(|| home.join(key.within_home)))
+    }
+
+    fn shown(&self, home: &Path) -> Vec<Shown> {
+        KEYS.iter()
+            .map(|key| match self.0.get(key.name) {
+                Some(value) => Shown {
+                    key: key.name,
+                    value: Some(if key.secret {
+                        "********".to_owned()
+                    } else {
+                        value.text.clone()
+                    }),
+                    origin: value.origin.to_string(),
+                },
+                None => Shown {
+                    key: key.name,
+                    value: (!key.within_home.is_empty())
+                        .then(|| home.join(key.within_home).display().to_string()),
+                    origin: Origin::Default.to_string(),
+                },
+            })
+            .collect()
+    }
+}
+
+/// Takes the file's values. A file that was not asked for by name may be missing.
+fn read_file(
+    path: &Path,
+    required: bool,
+    values: &mut BTreeMap<&'static str, Value>,
+) -> Result<(), Error> {
+    let bad = |why: String| {
+        Error::new(
+            Code::InvalidRequest,
+            format!("the config file {} can't be used: {why}", path.display()),
+        )
+        .hint("it is TOML with the settings' names, such as memory = \"512 MiB\"")
+    };
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => return Ok(()),
+        Err(error) => return Err(bad(error.to_string())),
+    };
+    let table: toml::Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| bad(error.message().to_owned()))?;
+    for (name, value) in table {
+        let Some(key) = KEYS.iter().find(|key| key.name == name) else {
+            let known: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+            return Err(bad(format!(
+                "it has no setting `{}`; the settings are {}",
+                name.escape_debug(),
+                known.join(", ")
+            )));
+        };
+        let text = match value {
+            toml::Value::String(text) => text,
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Array(items) => items
+                .iter()
+                .filter_map(toml::Value::as_str)
+                .collect::<Vec<_>>()
+                .join(","),
+            _ => return Err(bad(format!("{name} is neither text nor a number"))),
+        };
+        values.insert(
+            key.name,
+            Value {
+                text,
+                origin: Origin::File(path.to_owned()),
+            },
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! Every setting: its names, its default, whether it is a secret.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use modelferry_providers::Token;
+
+/// One setting.
+#[derive(Debug)]
+pub struct Key {
+    /// Its name in the config file and in `config show`.
+    pub name: &'static str,
+    /// The environment variables that set it, the first that is there wins.
+    pub variables: &'static [&'static str],
+    /// Whether its value is never shown.
+    pub secret: bool,
+    /// Its place within home when it is not set; empty for what is no place.
+    pub within_home: &'static str,
+    /// Its value when nobody sets it.
+    pub default: fn() -> Option<String>,
+}
+
+const fn key(
+    name: &'static str,
+    variables: &'static [&'static str],
+    default: fn() -> Option<String>,
+) -> Key {
+    Key {
+        name,
+        variables,
+        secret: false,
+        within_home: "",
+        default,
+    }
+}
+
+fn none() -> Option<String> {
+    None
+}
+
+pub(super) const HOME: Key = key("home", &["MODELFERRY_HOME"], || {
+    Some(
+        dirs::data_dir()?
+            .join("modelferry")
+            .to_string_lossy()
+            .into_owned(),
+    )
+});
+pub(super) const DATABASE_URL: Key = Key {
+    within_home: "modelferry.db",
+    ..key("database_url", &["MODELFERRY_DATABASE_URL"], none)
+};
+pub(super) const STORAGE: Key = Key {
+    within_home: "storage",
+    ..key("storage", &["MODELFERRY_STORAGE"], none)
+};
+pub(super) const HF_ENDPOINT: Key = key("hf_endpoint", &["HF_ENDPOINT"], || {
+    Some("https://huggingface.co".into())
+});
+pub(super) const HF_TOKEN: Key = Key {
+    secret: true,
+    ..key("hf_token", &["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"], none)
+};
+pub(super) const CIVITAI_ENDPOINT: Key = key("civitai_endpoint", &["CIVITAI_ENDPOINT"], || {
+    Some("https://civitai.com".into())
+});
+pub(super) const CIVITAI_TOKEN: Key = Key {
+    secret: true,
+    ..key("civitai_token", &["CIVITAI_API_KEY", "CIVITAI_TOKEN"], none)
+};
+pub(super) const ALLOW_NETS: Key = key("allow_nets", &["MODELFERRY_ALLOW_NETS"], none);
+pub(super) const PROXY: Key = key("proxy", &["MODELFERRY_PROXY"], none);
+pub(super) const CONNECTIONS: Key = key("connections", &["MODELFERRY_CONNECTIONS"], || {
+    Some("16".into())
+});
+pub(super) const CONNECTIONS_PER_HOST: Key = key(
+    "connections_per_host",
+    &["MODELFERRY_CONNECTIONS_PER_HOST"],
+    || Some("8".into()),
+);
+pub(super) const MEMORY: Key = key("memory", &["MODELFERRY_MEMORY"], || Some("256 MiB".into()));
+pub(super) const LIMIT_RATE: Key = key("limit_rate", &["MODELFERRY_LIMIT_RATE"], none);
+pub(super) const PICKLE: Key = key("pickle", &["MODELFERRY_PICKLE"], || Some("scan".into()));
+pub(super) const LOG: Key = key("log", &["MODELFERRY_LOG"], || Some("text".into()));
+
+/// Every setting, in the order `config show` prints them.
+pub const KEYS: &[Key] = &[
+    HOME,
+    DATABASE_URL,
+    STORAGE,
+    HF_ENDPOINT,
+    HF_TOKEN,
+    CIVITAI_ENDPOINT,
+    CIVITAI_TOKEN,
+    ALLOW_NETS,
+    PROXY,
+    CONNECTIONS,
+    CONNECTIONS_PER_HOST,
+    MEMORY,
+    LIMIT_RATE,
+    PICKLE,
+    LOG,
+];
+
+/// The token that `hf auth login` wrote: `HF_TOKEN_PATH`, else `token` in
+/// `HF_HOME`, else in the cache folder of huggingface_hub.
+pub(super) fn login_token(environment: &BTreeMap<String, String>) -> Option<Token> {
+    if let Some(path) = environment.get("HF_TOKEN_PATH") {
+        return Token::new(&std::fs::read_to_string(path).ok()?);
+    }
+    let home = match environment.get("HF_HOME") {
+        Some(home) => PathBuf::from(home),
+        None => PathBuf::from(environment.get("HOME")?).join(".cache/huggingface"),
+    };
+    // The cache's own crate knows where the token stands beside it.
+    Token::new(&hf_hub::Cache::new(home.join("hub")).token()?)
+}

@@ -1,0 +1,87 @@
+//! From a setting's text to its value, with what it should have been.
+
+use std::path::PathBuf;
+
+use bytesize::ByteSize;
+use ipnet::IpNet;
+use modelferry_providers::SafeUrl;
+
+use crate::inspect::PicklePolicy;
+
+/// One part must fit.
+pub const LEAST_MEMORY: u64 = 8 * 1024 * 1024;
+
+pub fn url(text: &str) -> Result<SafeUrl, String> {
+    SafeUrl::parse(text.trim_end_matches('/')).map_err(|error| error.to_string())
+}
+
+pub fn nets(text: &str) -> Result<Vec<IpNet>, String> {
+    let items = text.split([',', ' ']).filter(|item| !item.is_empty());
+    items
+        .map(|item| {
+            let single = item.parse().map(|ip: std::net::IpAddr| IpNet::from(ip));
+            item.parse()
+                .or(single)
+                .map_err(|_| format!("`{}` is no network; write 10.0.0.0/8", item.escape_debug()))
+        })
+        .collect()
+}
+
+pub fn count(text: &str) -> Result<usize, String> {
+    match text.trim().parse() {
+        Ok(number @ 1..=1024) => Ok(number),
+        _ => Err("it should be a whole number from 1 to 1024".to_owned()),
+    }
+}
+
+pub fn bytes(text: &str) -> Result<u64, String> {
+    let size: ByteSize = text
+        .trim()
+        .parse()
+        .map_err(|_| "write it like 512 MiB or 25 MB".to_owned())?;
+    Ok(size.as_u64())
+}
+
+pub fn memory(text: &str) -> Result<u64, String> {
+    let size = bytes(text)?;
+    if size < LEAST_MEMORY {
+        Err("the least is 8 MiB".to_owned())
+    } else {
+        Ok(size)
+    }
+}
+
+pub fn pickles(text: &str) -> Result<PicklePolicy, String> {
+    match text {
+        "scan" => Ok(PicklePolicy::Scan),
+        "refuse" => Ok(PicklePolicy::Refuse),
+        "allow" => Ok(PicklePolicy::Allow),
+        _ => Err("it should be scan, refuse or allow".to_owned()),
+    }
+}
+
+pub fn json_logs(text: &str) -> Result<bool, String> {
+    match text {
+        "text" => Ok(false),
+        "json" => Ok(true),
+        _ => Err("it should be text or json".to_owned()),
+    }
+}
+
+/// `scheme:///absolute/path`.
+pub fn place(text: &str, scheme: &str) -> Result<PathBuf, String> {
+    let Some((given, rest)) = text.split_once("://") else {
+        return Err(format!("write it like {scheme}:///var/lib/modelferry"));
+    };
+    if given != scheme {
+        return Err(format!(
+            "{given}:// is not supported by this version; {scheme}:///folder is"
+        ));
+    }
+    if !rest.starts_with('/') {
+        return Err(format!(
+            "the path must be absolute, as in {scheme}:///var/lib/modelferry"
+        ));
+    }
+    Ok(PathBuf::from(rest))
+}

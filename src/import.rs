@@ -1,0 +1,163 @@
+//! The spine: one upload, from its source to `imported`.
+//!
+//! The API, the command line and syncs only write an upload and its job;
+//! whoever holds the claim runs [`run`].
+
+mod register;
+mod steps;
+mod unchanged;
+
+use std::sync::Arc;
+
+use modelferry_providers::{Plan, Providers};
+use tokio_util::sync::CancellationToken;
+
+pub use self::unchanged::find_unchanged;
+use crate::error::{Error, Stop};
+use crate::inspect::{AllowList, PicklePolicy};
+use crate::progress::{Event, Observer};
+use crate::records::{Claim, Records};
+use crate::storage::Storage;
+use crate::tokens::Tokens;
+use crate::transfer::Engine;
+use crate::upload::UploadStatus::{Pending, Validated, Validating};
+
+/// What the pipeline works with. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Ferry {
+    /// Who resolves and hands out bytes.
+    pub providers: Providers,
+    /// What is known.
+    pub records: Records,
+    /// Where bytes are kept.
+    pub storage: Arc<dyn Storage>,
+    /// How bytes move.
+    pub engine: Engine,
+    /// The tokens of the operator.
+    pub tokens: Tokens,
+    /// What may be done with pickles.
+    pub pickles: PicklePolicy,
+    /// Pickle references the operator vouches for.
+    pub allowed_references: Arc<AllowList>,
+}
+
+/// One claimed upload on its way.
+struct Import<'a> {
+    ferry: &'a Ferry,
+    claim: &'a Claim,
+    observer: Arc<dyn Observer>,
+    cancel: &'a CancellationToken,
+}
+
+/// Runs one claimed upload to its end.
+///
+/// A failure ends the record too, with the same words.
+///
+/// # Errors
+/// [`Stop::Interrupted`] leaves the upload where it stands, for the next
+/// worker; [`Stop::LeaseLost`] says that there already is one.
+pub async fn run(
+    ferry: &Ferry,
+    claim: &Claim,
+    resolved: Option<Plan>,
+    observer: Arc<dyn Observer>,
+    cancel: &CancellationToken,
+) -> Result<(), Stop> {
+    let import = Import {
+        ferry,
+        claim,
+        observer,
+        cancel,
+    };
+    let outcome = tokio::select! {
+        biased;
+        outcome = import.steps(resolved) => outcome,
+        () = import.abandoned() => Err(Stop::Interrupted),
+    };
+    match outcome {
+        Ok(()) => Ok(()),
+        Err(Stop::Failed(error)) => Err(import.fail(error).await),
+        Err(early) => Err(early),
+    }
+}
+
+impl Import<'_> {
+    async fn steps(&self, resolved: Option<Plan>) -> Result<(), Stop> {
+        let plan = self.resolve(resolved).await?;
+        self.prove_access(&plan).await?;
+        let missing = self.reuse(&plan).await?;
+        self.transfer(&plan, missing).await?;
+        self.validating().await?;
+        let found = self.inspect(&plan).await?;
+        self.validated(&found).await?;
+        if !self.claim.detail.request.register {
+            return self.complete().await;
+        }
+        let entity = self.register(&plan, found.kind).await?;
+        self.imported(&entity).await
+    }
+
+    /// The record ends with the error; staged bytes stay only where they are
+    /// of use to a retry.
+    async fn fail(&self, error: Error) -> Stop {
+        if !error.code.keeps_staged() {
+            self.discard_staged().await;
+        }
+        match self.ferry.records.fail(self.claim, &error).await {
+            Ok(true) => {
+                self.observer.event(&Event::Failed { error: &error });
+                Stop::Failed(error)
+            }
+            Ok(false) => Stop::LeaseLost,
+            // The record still says what it said; the next worker will find out again.
+            Err(unwritable) => {
+                tracing::error!(%unwritable, "the failure could not be recorded");
+                Stop::Failed(error)
+            }
+        }
+    }
+
+    /// Ends the steps that don't watch for it themselves, a little after the
+    /// transfer had its chance to save.
+    async fn abandoned(&self) {
+        self.cancel.cancelled().await;
+        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    }
+
+    async fn validating(&self) -> Result<(), Stop> {
+        if self.claim.detail.upload.status != Pending {
+            return Ok(());
+        }
+        held(
+            self.ferry
+                .records
+                .advance(self.claim, Pending, Validating)
+                .await?,
+        )?;
+        self.observer.event(&Event::Status(Validating));
+        Ok(())
+    }
+
+    async fn validated(&self, found: &steps::Found) -> Result<(), Stop> {
+        if self.claim.detail.upload.status == Validated {
+            return Ok(());
+        }
+        held(
+            self.ferry
+                .records
+                .validated(self.claim, found.kind, found.media_type)
+                .await?,
+        )?;
+        self.observer.event(&Event::Status(Validated));
+        Ok(())
+    }
+}
+
+/// A guarded write that found the lease gone.
+fn held(written: bool) -> Result<(), Stop> {
+    if written {
+        Ok(())
+    } else {
+        Err(Stop::LeaseLost)
+    }
+}

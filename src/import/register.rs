@@ -1,0 +1,78 @@
+//! The last steps: the entity, its manifest, and the record's end.
+
+use uuid::Uuid;
+
+use modelferry_providers::Plan;
+
+use super::{Import, held};
+use crate::entity::{self, Manifest};
+use crate::error::{Code, Error, Stop};
+use crate::progress::Event;
+use crate::records::{Entity, EntityFile};
+use crate::storage::StorageKey;
+use crate::upload::Kind;
+use crate::upload::UploadStatus::{Complete, Imported};
+
+impl Import<'_> {
+    /// Writes the manifest and the library's links. The entity is not known to
+    /// anyone until [`Import::imported`].
+    pub(super) async fn register(&self, plan: &Plan, kind: Kind) -> Result<Entity, Stop> {
+        let rows = self.ferry.records.artifacts(self.claim.upload_id()).await?;
+        let files: Option<Vec<EntityFile>> = rows
+            .iter()
+            .map(|row| {
+                Some(EntityFile {
+                    path: row.path.clone(),
+                    size: row.size?,
+                    sha256: row.sha256?,
+                })
+            })
+            .collect();
+        let Some(files) = files else {
+            return Err(Error::new(
+                Code::Internal,
+                "a file was to be registered before it was stored",
+            )
+            .into());
+        };
+        let entity = Entity {
+            id: self.entity_id(kind),
+            kind,
+            name: plan.name.clone(),
+            files,
+        };
+        let manifest = Manifest::new(&entity, plan, &rows);
+        let key = StorageKey::Manifest {
+            entity: entity.id.clone(),
+        };
+        self.ferry.storage.put(&key, manifest.to_bytes()?).await?;
+        if let Some(root) = self.ferry.storage.local_root() {
+            entity::link_library(root, plan, &entity).await?;
+        }
+        Ok(entity)
+    }
+
+    /// The same for every worker that gets this far with this upload, so that
+    /// a crash before the end leaves one manifest and not two.
+    fn entity_id(&self, kind: Kind) -> String {
+        let prefix = if kind == Kind::Model {
+            "model"
+        } else {
+            "asset"
+        };
+        let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, self.claim.upload_id().as_bytes());
+        format!("{prefix}_{}", id.simple())
+    }
+
+    pub(super) async fn imported(&self, entity: &Entity) -> Result<(), Stop> {
+        held(self.ferry.records.import(self.claim, entity).await?)?;
+        self.observer.event(&Event::Status(Imported));
+        Ok(())
+    }
+
+    pub(super) async fn complete(&self) -> Result<(), Stop> {
+        held(self.ferry.records.complete(self.claim).await?)?;
+        self.observer.event(&Event::Status(Complete));
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! What needs no claim: resolving, proving access, and knowing what is held.
+
+use std::collections::HashSet;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use modelferry_providers::{Artifact, Auth, Plan, Sha256};
+
+use super::Ferry;
+use crate::error::{Code, Error};
+use crate::records::UploadDetail;
+use crate::request::ImportRequest;
+use crate::storage::StorageKey;
+
+/// Questions to a hub at once, where one plan needs many.
+const QUESTIONS: usize = 8;
+
+impl Ferry {
+    /// Pins a request's reference, and checks what the user said about it.
+    ///
+    /// # Errors
+    /// What the provider says, or [`Code::InvalidRequest`] for a `sha256` on
+    /// more than one file, or [`Code::HashMismatch`] when the hub already
+    /// states another.
+    pub async fn resolve(&self, request: &ImportRequest) -> Result<Plan, Error> {
+        let reference = &request.reference;
+        let auth = self.tokens.for_request(request);
+        let mut plan = self
+            .providers
+            .of(reference.provider())
+            .resolve(reference, &auth)
+            .await?;
+        if let Some(sha256) = reference.selection.sha256 {
+            expect_sha256(&mut plan, sha256)?;
+        }
+        Ok(plan)
+    }
+
+    /// Asks the hub once for each thing that it grants on its own.
+    ///
+    /// # Errors
+    /// What the provider says.
+    pub async fn prove_access(&self, plan: &Plan, auth: &Auth) -> Result<(), Error> {
+        let mut asked = HashSet::new();
+        let questions: Vec<&Artifact> = plan
+            .artifacts
+            .iter()
+            .filter(|artifact| asked.insert(artifact.origin.grant()))
+            .collect();
+        stream::iter(questions)
+            .map(|artifact| async move {
+                self.providers
+                    .of(artifact.origin.provider())
+                    .may_read(artifact, auth)
+                    .await
+                    .map_err(Error::from)
+            })
+            .buffer_unordered(QUESTIONS)
+            .try_collect()
+            .await
+    }
+
+    /// The blob of this file and its length, when the storage has it.
+    ///
+    /// # Errors
+    /// When records or storage can't be read.
+    pub async fn held_blob(&self, artifact: &Artifact) -> Result<Option<(Sha256, u64)>, Error> {
+        let sha256 = match (
+            artifact.digests.sha256,
+            artifact.digests.git_sha1,
+            artifact.size.exact(),
+        ) {
+            (Some(sha256), ..) => Some(sha256),
+            (None, Some(git_sha1), Some(size)) => {
+                self.records.blob_by_git_id(git_sha1, size).await?
+            }
+            _ => None,
+        };
+        let Some(sha256) = sha256 else {
+            return Ok(None);
+        };
+        let size = self.storage.stat(&StorageKey::Blob(sha256)).await?;
+        let fits = |size: &u64| artifact.size.exact().is_none_or(|exact| exact == *size);
+        Ok(size.filter(fits).map(|size| (sha256, size)))
+    }
+}
+
+/// The finished upload that already is what this plan asks for: every blob is
+/// still there, and this token may still read the source.
+///
+/// # Errors
+/// When access is no longer granted, or records or storage can't be read.
+pub async fn find_unchanged(
+    ferry: &Ferry,
+    request: &ImportRequest,
+    plan: &Plan,
+) -> Result<Option<UploadDetail>, Error> {
+    let Some(earlier) = ferry
+        .records
+        .find_finished(&request.owner, &request.plan_key(plan))
+        .await?
+    else {
+        return Ok(None);
+    };
+    for row in ferry.records.artifacts(&earlier.upload.id).await? {
+        let Some(sha256) = row.sha256 else {
+            return Ok(None);
+        };
+        if ferry.storage.stat(&StorageKey::Blob(sha256)).await? != row.size {
+            return Ok(None);
+        }
+    }
+    ferry
+        .prove_access(plan, &ferry.tokens.for_request(request))
+        .await?;
+    Ok(Some(earlier))
+}
+
+fn expect_sha256(plan: &mut Plan, sha256: Sha256) -> Result<(), Error> {
+    let [artifact] = plan.artifacts.as_mut_slice() else {
+        let message = format!(
+            "--sha256 names one file's hash, but {} has {} files",
+            plan.reference,
+            plan.artifacts.len()
+        );
+        return Err(Error::new(Code::InvalidRequest, message)
+            .hint("name one file in the source, or narrow it with --include"));
+    };
+    if let Some(stated) = artifact.digests.sha256.filter(|stated| *stated != sha256) {
+        let message = format!(
+            "{} has SHA-256 {stated} at {}, not {sha256}",
+            artifact.path, plan.provider
+        );
+        return Err(Error::new(Code::HashMismatch, message)
+            .hint("nothing was downloaded; check the hash, or the revision it belongs to"));
+    }
+    artifact.digests.sha256 = Some(sha256);
+    Ok(())
+}

@@ -1,0 +1,315 @@
+//! The GGUF header, versions 2 and 3, either byte order.
+//!
+//! Layout from the GGUF specification in the ggml repository (`docs/gguf.md`): magic, version,
+//! counts, key-value pairs, tensor infos, then aligned tensor data. Every count is bounded by the
+//! bytes that are left, so a hostile header costs no more than its own length.
+
+use std::collections::HashSet;
+
+use super::{
+    finding::{Finding, Format, InspectError, WarningKind, malformed, shown},
+    source::{Cursor, Source},
+};
+
+#[cfg(test)]
+mod tests;
+mod types;
+
+const MAX_KEY: u64 = 65_535;
+/// Longest string that is kept to be shown; longer ones are skipped.
+const MAX_KEPT: u64 = 1024;
+const MAX_DIMENSIONS: u32 = 4;
+const MAX_NESTING: u32 = 4;
+const DEFAULT_ALIGNMENT: u64 = 32;
+/// Least bytes of a key-value pair: key length, type, one byte of value.
+const LEAST_PAIR: u64 = 8 + 4 + 1;
+/// Least bytes of a tensor info: name length, dimension count, type, offset.
+const LEAST_TENSOR: u64 = 8 + 4 + 4 + 8;
+
+/// Reads and checks the header of a file that starts with `GGUF`.
+pub(super) fn read(source: &mut Source<'_>) -> Result<Finding, InspectError> {
+    let mut reader = Reader {
+        cursor: Cursor::new(source, 4, "GGUF"),
+        big_endian: false,
+    };
+    reader.version()?;
+    let tensor_count = reader.u64()?;
+    let pair_count = reader.u64()?;
+    reader.check_counts(tensor_count, pair_count)?;
+
+    let mut finding = Finding::new(Format::Gguf);
+    let alignment = reader.pairs(pair_count, &mut finding)?;
+    let tensors = reader.tensors(tensor_count, &mut finding)?;
+    let data_start = reader.cursor.position().checked_next_multiple_of(alignment);
+    let size = reader.cursor.position() + reader.cursor.left();
+    check_layout(tensors, alignment, data_start, size)?;
+    finding.tensors = Some(tensor_count);
+    Ok(finding)
+}
+
+struct Reader<'s, 'a> {
+    cursor: Cursor<'s, 'a>,
+    big_endian: bool,
+}
+
+impl Reader<'_, '_> {
+    fn version(&mut self) -> Result<(), InspectError> {
+        let bytes = self.cursor.array()?;
+        self.big_endian = matches!(u32::from_be_bytes(bytes), 2 | 3);
+        match if self.big_endian {
+            u32::from_be_bytes(bytes)
+        } else {
+            u32::from_le_bytes(bytes)
+        } {
+            2 | 3 => Ok(()),
+            other => Err(malformed(format!(
+                "its GGUF version is {other}, and versions 2 and 3 are known"
+            ))),
+        }
+    }
+
+    fn check_counts(&self, tensors: u64, pairs: u64) -> Result<(), InspectError> {
+        let least = pairs
+            .checked_mul(LEAST_PAIR)
+            .and_then(|bytes| tensors.checked_mul(LEAST_TENSOR)?.checked_add(bytes))
+            .filter(|least| *least <= self.cursor.left());
+        match least {
+            Some(_) => Ok(()),
+            None => Err(malformed(format!(
+                "the GGUF header claims {pairs} key-value pairs and {tensors} tensors, more than fit in the {} bytes that follow",
+                self.cursor.left()
+            ))),
+        }
+    }
+
+    /// Walks the key-value pairs and gives the alignment of the data.
+    fn pairs(&mut self, count: u64, finding: &mut Finding) -> Result<u64, InspectError> {
+        let mut alignment = None;
+        let mut keys = HashSet::new();
+        for _ in 0..count {
+            let key = self.key()?;
+            let kind = self.u32()?;
+            match (key.as_str(), kind) {
+                ("general.alignment", types::U32) => alignment = Some(u64::from(self.u32()?)),
+                ("general.alignment", _) => {
+                    return Err(malformed(
+                        "the GGUF key `general.alignment` is not a 32-bit number",
+                    ));
+                }
+                (_, types::STRING) => self.string_pair(&key, finding)?,
+                _ => self.skip_value(kind, 0)?,
+            }
+            if !keys.insert(hash(&key)) {
+                return Err(malformed(format!(
+                    "the GGUF key `{}` appears twice",
+                    shown(&key, 80)
+                )));
+            }
+        }
+        match alignment.unwrap_or(DEFAULT_ALIGNMENT) {
+            n if n.is_power_of_two() => Ok(n),
+            n => Err(malformed(format!(
+                "the GGUF alignment {n} is not a power of two"
+            ))),
+        }
+    }
+
+    fn string_pair(&mut self, key: &str, finding: &mut Finding) -> Result<(), InspectError> {
+        if key.starts_with("tokenizer.chat_template") {
+            finding.warn(
+                WarningKind::RunsElsewhere,
+                "it holds a chat template; programs that use it run it as a Jinja template",
+            );
+            return self.skip_string();
+        }
+        let length = self.u64()?;
+        self.cursor.need(length)?;
+        if length > MAX_KEPT {
+            return self.cursor.skip(length);
+        }
+        let value = self.cursor.bytes(length)?;
+        if key.starts_with("general.") {
+            finding.note(key, &String::from_utf8_lossy(&value));
+        }
+        Ok(())
+    }
+
+    fn key(&mut self) -> Result<String, InspectError> {
+        let at = self.cursor.position();
+        let length = self.u64()?;
+        if length > MAX_KEY {
+            return Err(malformed(format!(
+                "the GGUF name at byte {at} claims {length} bytes, and at most {MAX_KEY} are allowed"
+            )));
+        }
+        let bytes = self.cursor.bytes(length)?;
+        String::from_utf8(bytes)
+            .map_err(|_| malformed(format!("the GGUF name at byte {at} is not UTF-8 text")))
+    }
+
+    fn skip_value(&mut self, kind: u32, nesting: u32) -> Result<(), InspectError> {
+        match (types::value_size(kind), kind) {
+            (Some(size), _) => self.cursor.skip(size),
+            (None, types::STRING) => self.skip_string(),
+            (None, types::ARRAY) if nesting < MAX_NESTING => self.skip_array(nesting),
+            (None, types::ARRAY) => Err(malformed(format!(
+                "a GGUF array is nested more than {MAX_NESTING} deep"
+            ))),
+            (None, other) => Err(malformed(format!(
+                "the GGUF value at byte {} has type {other}, which does not exist",
+                self.cursor.position()
+            ))),
+        }
+    }
+
+    fn skip_array(&mut self, nesting: u32) -> Result<(), InspectError> {
+        let kind = self.u32()?;
+        let count = self.u64()?;
+        if let Some(size) = types::value_size(kind) {
+            return self.cursor.skip(count.saturating_mul(size));
+        }
+        let least = if kind == types::STRING { 8 } else { 12 };
+        self.cursor.need(count.saturating_mul(least))?;
+        for _ in 0..count {
+            self.skip_value(kind, nesting + 1)?;
+        }
+        if count == 0 && !matches!(kind, types::STRING | types::ARRAY) {
+            return Err(malformed(format!(
+                "a GGUF array has elements of type {kind}, which does not exist"
+            )));
+        }
+        Ok(())
+    }
+
+    fn skip_string(&mut self) -> Result<(), InspectError> {
+        let length = self.u64()?;
+        self.cursor.skip(length)
+    }
+
+    /// Walks the tensor infos and gives each one's place in the data: offset and length.
+    fn tensors(&mut self, count: u64, finding: &mut Finding) -> Result<Vec<Span>, InspectError> {
+        let mut names = HashSet::new();
+        let mut unknown = None;
+        let mut spans = Vec::new();
+        for _ in 0..count {
+            let name = self.key()?;
+            let elements = self.dimensions(&name)?;
+            let kind = self.u32()?;
+            let offset = self.u64()?;
+            if !names.insert(hash(&name)) {
+                return Err(malformed(format!(
+                    "the GGUF tensor `{}` appears twice",
+                    shown(&name, 80)
+                )));
+            }
+            let length =
+                types::tensor_bytes(kind, elements).map_err(|fault| tensor_fault(&name, &fault))?;
+            if length.is_none() {
+                unknown = Some(kind);
+            }
+            spans.push(Span { offset, length });
+        }
+        if let Some(kind) = unknown {
+            finding.warn(
+                WarningKind::NotChecked,
+                format!("it uses the tensor type {kind}, whose size is not known here, so those tensors' ends were not checked"),
+            );
+        }
+        Ok(spans)
+    }
+
+    /// The row length and the number of rows.
+    fn dimensions(&mut self, name: &str) -> Result<(u64, u64), InspectError> {
+        let count = self.u32()?;
+        if count > MAX_DIMENSIONS {
+            return Err(tensor_fault(
+                name,
+                &format!("has {count} dimensions, and at most {MAX_DIMENSIONS} are allowed"),
+            ));
+        }
+        let mut row = 1;
+        let mut rows: u64 = 1;
+        for index in 0..count {
+            let n = self.u64()?;
+            if index == 0 {
+                row = n;
+            } else {
+                rows = rows
+                    .checked_mul(n)
+                    .ok_or_else(|| tensor_fault(name, "is too large to be real"))?;
+            }
+        }
+        Ok((row, rows))
+    }
+
+    fn u32(&mut self) -> Result<u32, InspectError> {
+        let bytes = self.cursor.array()?;
+        Ok(if self.big_endian {
+            u32::from_be_bytes(bytes)
+        } else {
+            u32::from_le_bytes(bytes)
+        })
+    }
+
+    fn u64(&mut self) -> Result<u64, InspectError> {
+        let bytes = self.cursor.array()?;
+        Ok(if self.big_endian {
+            u64::from_be_bytes(bytes)
+        } else {
+            u64::from_le_bytes(bytes)
+        })
+    }
+}
+
+/// A tensor's place behind the header. The length is `None` for a type whose size is not known.
+#[derive(Clone, Copy)]
+struct Span {
+    offset: u64,
+    length: Option<u64>,
+}
+
+fn check_layout(
+    mut spans: Vec<Span>,
+    alignment: u64,
+    data_start: Option<u64>,
+    size: u64,
+) -> Result<(), InspectError> {
+    let data = data_start.map_or(0, |start| size.saturating_sub(start));
+    spans.sort_unstable_by_key(|span| (span.offset, span.length));
+    let mut reached = 0;
+    for Span { offset, length } in spans {
+        if offset % alignment != 0 {
+            return Err(malformed(format!(
+                "a GGUF tensor starts at data byte {offset}, which is not a multiple of {alignment}"
+            )));
+        }
+        if offset < reached {
+            return Err(malformed(format!(
+                "GGUF tensors overlap at data byte {offset}"
+            )));
+        }
+        reached = offset
+            .checked_add(length.unwrap_or(0))
+            .filter(|end| *end <= data)
+            .ok_or_else(|| malformed(format!(
+                "the GGUF file is cut: a tensor of {} bytes starts at data byte {offset}, and {data} bytes of data are there",
+                length.unwrap_or(0)
+            )))?;
+    }
+    Ok(())
+}
+
+fn tensor_fault(name: &str, fault: &str) -> InspectError {
+    malformed(format!("the GGUF tensor `{}` {fault}", shown(name, 80)))
+}
+
+/// A name as 16 bytes, so that a header of many names stays small in memory.
+fn hash(name: &str) -> [u8; 16] {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::digest(name.as_bytes());
+    let mut short = [0; 16];
+    for (to, from) in short.iter_mut().zip(digest) {
+        *to = from;
+    }
+    short
+}

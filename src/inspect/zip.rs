@@ -1,0 +1,434 @@
+//! The zip container: its directory, its local headers, and whether the two agree.
+//!
+//! Layout from PKWARE's APPNOTE. Readers differ in which copy of a fact they believe, so a file
+//! whose copies differ is two files in one.
+
+use super::{
+    finding::{InspectError, malformed, shown},
+    source::Source,
+};
+
+mod fields;
+mod unpack;
+
+#[cfg(test)]
+pub(super) mod builder;
+#[cfg(test)]
+mod tests;
+
+use fields::Fields;
+pub(super) use unpack::Unpacked;
+
+/// Largest directory that is read, in bytes.
+const MAX_DIRECTORY: u64 = 64 * 1024 * 1024;
+const END_RECORD: usize = 22;
+const LONGEST_COMMENT: usize = 65_535;
+const SATURATED: u64 = 0xffff_ffff;
+
+pub(super) const STORED: u16 = 0;
+pub(super) const DEFLATED: u16 = 8;
+
+/// Sizes and checksum follow the data.
+const FLAG_DESCRIPTOR: u16 = 0x8;
+/// Encrypted, patch data, strong encryption, masked headers.
+const FLAGS_HIDING: u16 = 0x1 | 0x20 | 0x40 | 0x2000;
+
+/// One entry, as the central directory tells it.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) name: String,
+    raw_name: Vec<u8>,
+    flags: u16,
+    pub(super) method: u16,
+    crc: u32,
+    packed: u64,
+    /// Unpacked size in bytes.
+    pub(super) size: u64,
+    header_at: u64,
+    mode: u32,
+    renamed: bool,
+}
+
+/// The central directory.
+#[derive(Debug)]
+pub(super) struct Directory {
+    pub(super) entries: Vec<Entry>,
+    /// Where it starts, which is where the data ends.
+    start: u64,
+}
+
+/// Where an entry's data lies, after its local header was compared.
+pub(super) struct Located {
+    pub(super) data_at: u64,
+    /// The first bytes as packed.
+    pub(super) head: Vec<u8>,
+    /// How the local header or the descriptor disagrees with the directory.
+    pub(super) fault: Option<String>,
+}
+
+impl Entry {
+    pub(super) fn is_folder(&self) -> bool {
+        self.name.ends_with('/')
+    }
+
+    /// Packed size in bytes.
+    pub(super) fn packed(&self) -> u64 {
+        self.packed
+    }
+
+    /// Encrypted, or marked so that some readers think it is.
+    pub(super) fn is_hidden(&self) -> bool {
+        self.flags & FLAGS_HIDING != 0
+    }
+
+    pub(super) fn is_symlink(&self) -> bool {
+        self.mode >> 16 & 0o170_000 == 0o120_000
+    }
+
+    /// Whether unpacking it by its name would leave the folder it is unpacked into.
+    pub(super) fn escapes(&self) -> bool {
+        let name = &self.name;
+        name.starts_with(['/', '\\'])
+            || name.contains('\0')
+            || name.split(['/', '\\']).any(|part| part == "..")
+            || name.as_bytes().get(1) == Some(&b':')
+    }
+
+    /// Whether an extra field gives it another name that some readers prefer.
+    pub(super) fn is_renamed(&self) -> bool {
+        self.renamed
+    }
+}
+
+/// Reads the end record and the central directory.
+pub(super) fn directory(source: &mut Source<'_>) -> Result<Directory, InspectError> {
+    let end = find_end(source)?;
+    if end.directory_size > MAX_DIRECTORY {
+        return Err(malformed(format!(
+            "its zip directory of {} bytes is too large to check",
+            end.directory_size
+        )));
+    }
+    let bytes = source.bytes_at(
+        end.directory_at,
+        usize::try_from(end.directory_size).unwrap_or(usize::MAX),
+    )?;
+    let mut fields = Fields::new(&bytes);
+    let mut entries = Vec::new();
+    while !fields.is_empty() {
+        entries.push(
+            read_entry(&mut fields, end.directory_at)
+                .ok_or_else(|| malformed("its zip directory is damaged"))?,
+        );
+    }
+    if entries.len() as u64 != end.entries {
+        return Err(malformed(format!(
+            "its zip directory has {} entries and should have {}",
+            entries.len(),
+            end.entries
+        )));
+    }
+    Ok(Directory {
+        entries,
+        start: end.directory_at,
+    })
+}
+
+struct End {
+    entries: u64,
+    directory_at: u64,
+    directory_size: u64,
+}
+
+fn find_end(source: &mut Source<'_>) -> Result<End, InspectError> {
+    let cut = || malformed("the zip archive is cut: its directory is missing");
+    let size = source.size();
+    let tail_at = size.saturating_sub((END_RECORD + LONGEST_COMMENT + 20) as u64);
+    let tail = source.bytes_at(tail_at, END_RECORD + LONGEST_COMMENT + 20)?;
+    let at = tail
+        .windows(4)
+        .rposition(|window| window == b"PK\x05\x06")
+        .ok_or_else(cut)?;
+    let record = tail.get(at..).unwrap_or_default();
+    let mut fields = Fields::new(record);
+    let mut read = || {
+        fields.skip(4)?;
+        let disks = (fields.u16()?, fields.u16()?);
+        let counts = (fields.u16()?, fields.u16()?);
+        let end = End {
+            entries: u64::from(counts.1),
+            directory_size: u64::from(fields.u32()?),
+            directory_at: u64::from(fields.u32()?),
+        };
+        let comment = usize::from(fields.u16()?);
+        (comment == record.len() - END_RECORD && counts.0 == counts.1 && disks.0 == disks.1)
+            .then_some(end)
+    };
+    let mut end = read()
+        .ok_or_else(|| malformed("the end of its zip directory is damaged, or bytes follow it"))?;
+    let mut record_at = tail_at + at as u64;
+    if let Some(large) = find_large_end(source, &end, record_at)? {
+        (end, record_at) = large;
+    }
+    if end.directory_at.checked_add(end.directory_size) != Some(record_at) {
+        return Err(malformed(
+            "its zip directory does not lie where its end record says",
+        ));
+    }
+    Ok(end)
+}
+
+/// The zip64 end record, if there is a locator for one before the end record.
+fn find_large_end(
+    source: &mut Source<'_>,
+    small: &End,
+    record_at: u64,
+) -> Result<Option<(End, u64)>, InspectError> {
+    let Some(locator_at) = record_at.checked_sub(20) else {
+        return Ok(None);
+    };
+    let locator = source.bytes_at(locator_at, 20)?;
+    let mut fields = Fields::new(&locator);
+    if fields.take(4) != Some(b"PK\x06\x07") {
+        return Ok(None);
+    }
+    let damaged = || malformed("the zip64 end of its directory is damaged");
+    let at = fields
+        .skip(4)
+        .and_then(|()| fields.u64())
+        .ok_or_else(damaged)?;
+    if at.checked_add(56) != Some(locator_at) {
+        return Err(damaged());
+    }
+    let record = source.bytes_at(at, 56)?;
+    let mut fields = Fields::new(&record);
+    let mut read = || {
+        (fields.take(4)? == b"PK\x06\x06").then_some(())?;
+        fields.skip(28)?;
+        Some(End {
+            entries: fields.u64()?,
+            directory_size: fields.u64()?,
+            directory_at: fields.u64()?,
+        })
+    };
+    let large = read().ok_or_else(damaged)?;
+    let agrees = |small: u64, large: u64, saturated: u64| small == large || small == saturated;
+    let same = agrees(small.entries, large.entries, 0xffff)
+        && agrees(small.directory_size, large.directory_size, SATURATED)
+        && agrees(small.directory_at, large.directory_at, SATURATED);
+    if same {
+        Ok(Some((large, at)))
+    } else {
+        Err(damaged())
+    }
+}
+
+fn read_entry(fields: &mut Fields<'_>, data_end: u64) -> Option<Entry> {
+    (fields.take(4)? == b"PK\x01\x02").then_some(())?;
+    fields.skip(4)?;
+    let (flags, method) = (fields.u16()?, fields.u16()?);
+    fields.skip(4)?;
+    let crc = fields.u32()?;
+    let (packed, size) = (u64::from(fields.u32()?), u64::from(fields.u32()?));
+    let (name, extra, comment) = (fields.u16()?, fields.u16()?, fields.u16()?);
+    fields.skip(4)?;
+    let mode = fields.u32()?;
+    let header_at = u64::from(fields.u32()?);
+    let raw_name = fields.take(usize::from(name))?.to_vec();
+    let extra = fields.take(usize::from(extra))?;
+    fields.skip(usize::from(comment))?;
+
+    let mut large = Fields::new(fields::extra(extra, 0x0001).unwrap_or_default());
+    let mut widen = |small: u64| {
+        if small == SATURATED {
+            large.u64()
+        } else {
+            Some(small)
+        }
+    };
+    let (size, packed, header_at) = (widen(size)?, widen(packed)?, widen(header_at)?);
+    header_at
+        .checked_add(30)?
+        .checked_add(packed)
+        .filter(|end| *end <= data_end)?;
+    let name = String::from_utf8_lossy(&raw_name).into_owned();
+    let renamed = fields::extra(extra, 0x7075).is_some();
+    Some(Entry {
+        name,
+        raw_name,
+        flags,
+        method,
+        crc,
+        packed,
+        size,
+        header_at,
+        mode,
+        renamed,
+    })
+}
+
+impl Directory {
+    /// Faults that concern the archive as a whole: names that are the same without regard to
+    /// case, entries that overlap, bytes before the first.
+    pub(super) fn fault(&self) -> Option<String> {
+        let mut names = std::collections::HashSet::new();
+        if let Some(twin) = self
+            .entries
+            .iter()
+            .find(|entry| !names.insert(entry.name.to_lowercase()))
+        {
+            return Some(format!(
+                "its entry `{}` appears twice",
+                shown(&twin.name, 120)
+            ));
+        }
+        let mut places: Vec<(u64, u64)> = self
+            .entries
+            .iter()
+            .map(|entry| (entry.header_at, entry.least_end()))
+            .collect();
+        places.sort_unstable();
+        if places.first().is_some_and(|(start, _)| *start != 0) {
+            return Some("bytes come before its first entry".to_owned());
+        }
+        let overlap = places
+            .iter()
+            .zip(places.iter().skip(1))
+            .any(|((_, end), (start, _))| end > start);
+        overlap.then(|| "its entries overlap".to_owned())
+    }
+
+    /// Reads an entry's local header and compares it.
+    pub(super) fn locate(
+        &self,
+        entry: &Entry,
+        source: &mut Source<'_>,
+    ) -> Result<Located, InspectError> {
+        const LOOK: u64 = 256;
+        let name_length = entry.raw_name.len() as u64;
+        let most = (30 + name_length + LOOK).min(source.size().saturating_sub(entry.header_at));
+        let mut bytes = vec![0; usize::try_from(most).unwrap_or(0)];
+        source.peek_exact_at(entry.header_at, &mut bytes)?;
+        let header = Local::read(&bytes).ok_or_else(|| {
+            malformed(format!(
+                "the zip entry `{}` has no header where the directory says",
+                shown(&entry.name, 120)
+            ))
+        })?;
+        let data_at =
+            entry.header_at + 30 + u64::from(header.name_length) + u64::from(header.extra_length);
+        let data_end = data_at.saturating_add(entry.packed);
+        if data_end > self.start {
+            return Err(malformed(format!(
+                "the zip entry `{}` is cut",
+                shown(&entry.name, 120)
+            )));
+        }
+        let from = usize::try_from(data_at - entry.header_at).unwrap_or(usize::MAX);
+        let mut head = bytes.get(from..).unwrap_or_default().to_vec();
+        if head.len() < 64 {
+            head = source.bytes_at(data_at, 64)?;
+        }
+        head.truncate(usize::try_from(entry.packed).unwrap_or(usize::MAX));
+        let differs = !header.agrees(entry, source)?;
+        let fault = if differs {
+            Some("tells other facts in its own header than in the directory")
+        } else if entry.flags & FLAG_DESCRIPTOR != 0
+            && !entry.descriptor_agrees(data_end, source)?
+        {
+            Some("tells other facts after its data than in the directory")
+        } else {
+            None
+        };
+        let fault =
+            fault.map(|fault| format!("the zip entry `{}` {fault}", shown(&entry.name, 120)));
+        Ok(Located {
+            data_at,
+            head,
+            fault,
+        })
+    }
+}
+
+impl Entry {
+    fn least_end(&self) -> u64 {
+        self.header_at + 30 + self.raw_name.len() as u64 + self.packed
+    }
+
+    fn descriptor_agrees(&self, at: u64, source: &mut Source<'_>) -> Result<bool, InspectError> {
+        let bytes = source.bytes_at(at, 24)?;
+        let bytes = bytes.strip_prefix(b"PK\x07\x08").unwrap_or(&bytes);
+        let small = || {
+            let mut fields = Fields::new(bytes);
+            Some((
+                fields.u32()?,
+                u64::from(fields.u32()?),
+                u64::from(fields.u32()?),
+            ))
+        };
+        let large = || {
+            let mut fields = Fields::new(bytes);
+            Some((fields.u32()?, fields.u64()?, fields.u64()?))
+        };
+        let facts = Some((self.crc, self.packed, self.size));
+        Ok(small() == facts || large() == facts)
+    }
+}
+
+/// A local header.
+struct Local {
+    flags: u16,
+    method: u16,
+    crc: u32,
+    packed: u32,
+    size: u32,
+    name_length: u16,
+    extra_length: u16,
+}
+
+impl Local {
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let mut fields = Fields::new(bytes);
+        (fields.take(4)? == b"PK\x03\x04").then_some(())?;
+        fields.skip(2)?;
+        let (flags, method) = (fields.u16()?, fields.u16()?);
+        fields.skip(4)?;
+        Some(Self {
+            flags,
+            method,
+            crc: fields.u32()?,
+            packed: fields.u32()?,
+            size: fields.u32()?,
+            name_length: fields.u16()?,
+            extra_length: fields.u16()?,
+        })
+    }
+
+    fn agrees(&self, entry: &Entry, source: &mut Source<'_>) -> Result<bool, InspectError> {
+        let described = self.flags & FLAG_DESCRIPTOR != 0;
+        let after_header = entry.header_at + 30;
+        let rest = source.bytes_at(
+            after_header,
+            usize::from(self.name_length) + usize::from(self.extra_length),
+        )?;
+        let (name, extra) = rest
+            .split_at_checked(usize::from(self.name_length))
+            .unwrap_or_default();
+        let mut large = Fields::new(fields::extra(extra, 0x0001).unwrap_or_default());
+        let mut widen = |small: u32| {
+            if u64::from(small) == SATURATED {
+                large.u64().unwrap_or(SATURATED)
+            } else {
+                u64::from(small)
+            }
+        };
+        let (size, packed) = (widen(self.size), widen(self.packed));
+        let same = |here: u64, there: u64| here == there || (described && here == 0);
+        Ok(name == entry.raw_name
+            && self.flags == entry.flags
+            && self.method == entry.method
+            && same(u64::from(self.crc), u64::from(entry.crc))
+            && same(size, entry.size)
+            && same(packed, entry.packed))
+    }
+}

@@ -1,0 +1,398 @@
+//! The files of an upload: what was planned, how far each is, what came of it.
+
+use modelferry_providers::{GitSha1, Plan, Sha256};
+use sqlx::{FromRow, Sqlite, Transaction};
+
+use super::{Claim, Records, broken, from_db, from_json, now, to_db, to_json, word};
+use crate::error::{Code, Error};
+use crate::storage::Part;
+use crate::upload::{ArtifactStatus, Verification};
+
+/// One file of an upload, as recorded.
+#[derive(Debug, Clone)]
+pub struct ArtifactRow {
+    /// Its place in the plan.
+    pub position: u32,
+    /// Its path below the entity's root.
+    pub path: String,
+    /// Its length, as far as it is known.
+    pub size: Option<u64>,
+    /// Its content: expected at first, computed once stored.
+    pub sha256: Option<Sha256>,
+    /// The hub's git blob id, where it gave one.
+    pub git_sha1: Option<GitSha1>,
+    /// Where it stands.
+    pub status: ArtifactStatus,
+    /// What it was held against.
+    pub verification: Option<Verification>,
+    /// Bytes that came over the wire for it, repeats included.
+    pub bytes_transferred: u64,
+    /// Whether the storage already had it.
+    pub reused: bool,
+    /// Whether a first, damaged transfer was made good.
+    pub repaired: bool,
+    /// Why it failed.
+    pub error_code: Option<String>,
+}
+
+/// A file whose blob is published.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// Its content.
+    pub sha256: Sha256,
+    /// Its length.
+    pub size: u64,
+    /// What it was held against.
+    pub verification: Verification,
+    /// Bytes that came over the wire for it by this worker.
+    pub bytes_transferred: u64,
+    /// Whether the storage already had it.
+    pub reused: bool,
+    /// Whether a first, damaged transfer was made good.
+    pub repaired: bool,
+}
+
+/// `$1` upload, `$2` lease token: nothing is written without the lease.
+const LEASE_CHECK: &str = "SELECT 1 FROM jobs WHERE upload_id = $1 AND lease_token = $2";
+
+impl Records {
+    /// Records what an upload was pinned to, and its files.
+    ///
+    /// # Errors
+    /// When the database can't be written.
+    pub async fn save_plan(
+        &self,
+        claim: &Claim,
+        plan: &Plan,
+        plan_key: &str,
+    ) -> Result<bool, Error> {
+        let sizes: Vec<Option<u64>> = plan
+            .artifacts
+            .iter()
+            .map(|artifact| artifact.size.approximate())
+            .collect();
+        let total = sizes
+            .iter()
+            .try_fold(0u64, |sum, size| sum.checked_add((*size)?));
+        let Some(mut tx) = self.leased(claim).await? else {
+            return Ok(false);
+        };
+        sqlx::query(
+            "UPDATE uploads SET plan = $2, plan_key = $3, provider = $4, file_name = $5, file_size = $6, updated_at = $7 WHERE id = $1",
+        )
+        .bind(claim.upload_id())
+        .bind(to_json(plan)?)
+        .bind(plan_key)
+        .bind(plan.provider.as_str())
+        .bind(&plan.name)
+        .bind(total.map(to_db))
+        .bind(now())
+        .execute(&mut *tx)
+        .await
+        .map_err(broken)?;
+        delete_artifacts(&mut tx, claim.upload_id()).await?;
+        for (position, (artifact, size)) in plan.artifacts.iter().zip(sizes).enumerate() {
+            sqlx::query(
+                "INSERT INTO artifacts (upload_id, position, path, size, sha256, git_sha1, status, bytes_transferred, reused, repaired) \
+                 VALUES ($1, $2, $3, $4, $5, $6, 'pending', 0, FALSE, FALSE)",
+            )
+            .bind(claim.upload_id())
+            .bind(i64::try_from(position).unwrap_or(i64::MAX))
+            .bind(artifact.path.as_str())
+            .bind(size.map(to_db))
+            .bind(artifact.digests.sha256.map(|hash| hash.to_string()))
+            .bind(artifact.digests.git_sha1.map(|hash| hash.to_string()))
+            .execute(&mut *tx)
+            .await
+            .map_err(broken)?;
+        }
+        tx.commit().await.map_err(broken)?;
+        Ok(true)
+    }
+
+    /// The files of an upload, in the plan's order.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn artifacts(&self, upload: &str) -> Result<Vec<ArtifactRow>, Error> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT position, path, size, sha256, git_sha1, status, verification, bytes_transferred, reused, repaired, error_code \
+             FROM artifacts WHERE upload_id = $1 ORDER BY position",
+        )
+        .bind(upload)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(broken)?;
+        rows.into_iter().map(Row::read).collect()
+    }
+
+    /// Where a file's transfer stands, with every part stored so far.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn checkpoint(
+        &self,
+        upload: &str,
+        position: u32,
+    ) -> Result<Option<(serde_json::Value, Vec<Part>)>, Error> {
+        let found: Option<(Option<String>,)> = sqlx::query_as(
+            "SELECT checkpoint FROM artifacts WHERE upload_id = $1 AND position = $2",
+        )
+        .bind(upload)
+        .bind(i64::from(position))
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(broken)?;
+        let Some((Some(text),)) = found else {
+            return Ok(None);
+        };
+        let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(
+            "SELECT number, byte_offset, size, tag FROM artifact_parts WHERE upload_id = $1 AND position = $2 ORDER BY number",
+        )
+        .bind(upload)
+        .bind(i64::from(position))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(broken)?;
+        let parts = rows.into_iter().map(|(number, offset, size, tag)| Part {
+            number: u32::try_from(number).unwrap_or(u32::MAX),
+            offset: from_db(offset),
+            size: from_db(size),
+            tag,
+        });
+        Ok(Some((from_json("a checkpoint", &text)?, parts.collect())))
+    }
+
+    /// Records how far a file's transfer is.
+    ///
+    /// # Errors
+    /// When the database can't be written.
+    pub async fn save_checkpoint(
+        &self,
+        claim: &Claim,
+        position: u32,
+        checkpoint: &serde_json::Value,
+        new_parts: &[Part],
+    ) -> Result<bool, Error> {
+        let Some(mut tx) = self.leased(claim).await? else {
+            return Ok(false);
+        };
+        sqlx::query("UPDATE artifacts SET checkpoint = $3 WHERE upload_id = $1 AND position = $2")
+            .bind(claim.upload_id())
+            .bind(i64::from(position))
+            .bind(to_json(checkpoint)?)
+            .execute(&mut *tx)
+            .await
+            .map_err(broken)?;
+        for part in new_parts {
+            sqlx::query(
+                "INSERT INTO artifact_parts (upload_id, position, number, byte_offset, size, tag) VALUES ($1, $2, $3, $4, $5, $6) \
+                 ON CONFLICT (upload_id, position, number) DO UPDATE SET byte_offset = excluded.byte_offset, size = excluded.size, tag = excluded.tag",
+            )
+            .bind(claim.upload_id())
+            .bind(i64::from(position))
+            .bind(i64::from(part.number))
+            .bind(to_db(part.offset))
+            .bind(to_db(part.size))
+            .bind(&part.tag)
+            .execute(&mut *tx)
+            .await
+            .map_err(broken)?;
+        }
+        tx.commit().await.map_err(broken)?;
+        Ok(true)
+    }
+
+    /// Forgets how far a file was: it starts over.
+    ///
+    /// # Errors
+    /// When the database can't be written.
+    pub async fn drop_checkpoint(&self, claim: &Claim, position: u32) -> Result<bool, Error> {
+        let Some(mut tx) = self.leased(claim).await? else {
+            return Ok(false);
+        };
+        for sql in [
+            "UPDATE artifacts SET checkpoint = NULL WHERE upload_id = $1 AND position = $2",
+            "DELETE FROM artifact_parts WHERE upload_id = $1 AND position = $2",
+        ] {
+            sqlx::query(sql)
+                .bind(claim.upload_id())
+                .bind(i64::from(position))
+                .execute(&mut *tx)
+                .await
+                .map_err(broken)?;
+        }
+        tx.commit().await.map_err(broken)?;
+        Ok(true)
+    }
+
+    /// Records that a file's blob is published, and the blob itself.
+    ///
+    /// # Errors
+    /// When the database can't be written.
+    pub async fn store(
+        &self,
+        claim: &Claim,
+        position: u32,
+        stored: &Stored,
+    ) -> Result<bool, Error> {
+        let Some(mut tx) = self.leased(claim).await? else {
+            return Ok(false);
+        };
+        sqlx::query(
+            "UPDATE artifacts SET status = 'stored', size = $3, sha256 = $4, verification = $5, \
+             bytes_transferred = bytes_transferred + $6, reused = $7, repaired = $8, checkpoint = NULL, error_code = NULL \
+             WHERE upload_id = $1 AND position = $2",
+        )
+        .bind(claim.upload_id())
+        .bind(i64::from(position))
+        .bind(to_db(stored.size))
+        .bind(stored.sha256.to_string())
+        .bind(stored.verification.as_str())
+        .bind(to_db(stored.bytes_transferred))
+        .bind(stored.reused)
+        .bind(stored.repaired)
+        .execute(&mut *tx)
+        .await
+        .map_err(broken)?;
+        sqlx::query("DELETE FROM artifact_parts WHERE upload_id = $1 AND position = $2")
+            .bind(claim.upload_id())
+            .bind(i64::from(position))
+            .execute(&mut *tx)
+            .await
+            .map_err(broken)?;
+        sqlx::query(
+            "INSERT INTO blobs (sha256, size, git_sha1, created_at) \
+             SELECT $3, $4, git_sha1, $5 FROM artifacts WHERE upload_id = $1 AND position = $2 \
+             ON CONFLICT (sha256) DO UPDATE SET git_sha1 = COALESCE(excluded.git_sha1, blobs.git_sha1)",
+        )
+        .bind(claim.upload_id())
+        .bind(i64::from(position))
+        .bind(stored.sha256.to_string())
+        .bind(to_db(stored.size))
+        .bind(now())
+        .execute(&mut *tx)
+        .await
+        .map_err(broken)?;
+        tx.commit().await.map_err(broken)?;
+        Ok(true)
+    }
+
+    /// Records which file gave its upload the error, and the bytes it cost.
+    ///
+    /// # Errors
+    /// When the database can't be written.
+    pub async fn blame(
+        &self,
+        claim: &Claim,
+        position: u32,
+        code: Code,
+        bytes: u64,
+    ) -> Result<bool, Error> {
+        let Some(mut tx) = self.leased(claim).await? else {
+            return Ok(false);
+        };
+        sqlx::query(
+            "UPDATE artifacts SET status = 'failed', error_code = $3, bytes_transferred = bytes_transferred + $4 \
+             WHERE upload_id = $1 AND position = $2",
+        )
+        .bind(claim.upload_id())
+        .bind(i64::from(position))
+        .bind(code.as_str())
+        .bind(to_db(bytes))
+        .execute(&mut *tx)
+        .await
+        .map_err(broken)?;
+        tx.commit().await.map_err(broken)?;
+        Ok(true)
+    }
+
+    /// The blob that an earlier import found to have this git id and length.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn blob_by_git_id(
+        &self,
+        git_sha1: GitSha1,
+        size: u64,
+    ) -> Result<Option<Sha256>, Error> {
+        let found: Option<(String,)> =
+            sqlx::query_as("SELECT sha256 FROM blobs WHERE git_sha1 = $1 AND size = $2 LIMIT 1")
+                .bind(git_sha1.to_string())
+                .bind(to_db(size))
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(broken)?;
+        found
+            .map(|(text,)| word("a blob's hash", &text))
+            .transpose()
+    }
+
+    /// A transaction of a worker that still has its lease; `None` when it is lost.
+    async fn leased(&self, claim: &Claim) -> Result<Option<Transaction<'static, Sqlite>>, Error> {
+        let mut tx = self.write().await?;
+        let held: Option<(i64,)> = sqlx::query_as(LEASE_CHECK)
+            .bind(claim.upload_id())
+            .bind(claim.token())
+            .fetch_optional(&mut *tx)
+            .await
+            .map_err(broken)?;
+        Ok(held.map(|_| tx))
+    }
+}
+
+async fn delete_artifacts(
+    tx: &mut Transaction<'static, Sqlite>,
+    upload: &str,
+) -> Result<(), Error> {
+    for sql in [
+        "DELETE FROM artifact_parts WHERE upload_id = $1",
+        "DELETE FROM artifacts WHERE upload_id = $1",
+    ] {
+        sqlx::query(sql)
+            .bind(upload)
+            .execute(&mut **tx)
+            .await
+            .map_err(broken)?;
+    }
+    Ok(())
+}
+
+#[derive(FromRow)]
+struct Row {
+    position: i64,
+    path: String,
+    size: Option<i64>,
+    sha256: Option<String>,
+    git_sha1: Option<String>,
+    status: String,
+    verification: Option<String>,
+    bytes_transferred: i64,
+    reused: bool,
+    repaired: bool,
+    error_code: Option<String>,
+}
+
+impl Row {
+    fn read(self) -> Result<ArtifactRow, Error> {
+        Ok(ArtifactRow {
+            position: u32::try_from(self.position).unwrap_or(u32::MAX),
+            path: self.path,
+            size: self.size.map(from_db),
+            sha256: self.sha256.map(|text| word("a hash", &text)).transpose()?,
+            git_sha1: self
+                .git_sha1
+                .map(|text| word("a git id", &text))
+                .transpose()?,
+            status: word("a file's status", &self.status)?,
+            verification: self
+                .verification
+                .map(|text| word("a verification", &text))
+                .transpose()?,
+            bytes_transferred: from_db(self.bytes_transferred),
+            reused: self.reused,
+            repaired: self.repaired,
+            error_code: self.error_code,
+        })
+    }
+}

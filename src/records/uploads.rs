@@ -1,0 +1,296 @@
+//! Uploads: made, read and listed.
+
+use modelferry_providers::{Plan, ProviderKind};
+use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, Sqlite};
+use uuid::Uuid;
+
+use super::{Records, broken, from_json, now, time, to_json, word};
+use crate::error::{Code, Error};
+use crate::request::ImportRequest;
+use crate::upload::{Kind, Upload, UploadSource, UploadStatus};
+
+/// An upload to be made.
+#[derive(Debug, Clone)]
+pub struct NewUpload<'a> {
+    /// What was asked for.
+    pub request: &'a ImportRequest,
+    /// How it was asked for.
+    pub source: UploadSource,
+    /// What it is called until it is resolved.
+    pub file_name: &'a str,
+}
+
+/// An upload with what is not on the public record.
+#[derive(Debug, Clone)]
+pub struct UploadDetail {
+    /// The public record.
+    pub upload: Upload,
+    /// What was asked for.
+    pub request: ImportRequest,
+    /// What it was pinned to, once resolved.
+    pub plan: Option<Plan>,
+    /// Why it failed.
+    pub error: Option<Error>,
+}
+
+/// Which uploads to list.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only those that stand here.
+    pub status: Option<UploadStatus>,
+    /// Only those asked for this way.
+    pub source: Option<UploadSource>,
+    /// Only those resolved by this provider.
+    pub provider: Option<ProviderKind>,
+    /// The id after which to go on, newest first.
+    pub after: Option<String>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+const COLUMNS: &str = "id, owner_id, author_id, created_at, updated_at, file_name, kind, source, status, asset_options, \
+     config, content_type, entity_id, error_message, file_size, job_id, original_file_name, parts, parts_count, \
+     provider, url, request, plan, error_code, error_hint";
+
+impl Records {
+    /// Makes an upload and the job that works on it, in one transaction.
+    ///
+    /// # Errors
+    /// When the database can't be written.
+    pub async fn create(&self, new: &NewUpload<'_>) -> Result<Upload, Error> {
+        let id = format!("upload_{}", Uuid::now_v7().simple());
+        let job = format!("job_{}", Uuid::now_v7().simple());
+        let at = now();
+        let request = new.request;
+        let config = request.config.as_ref().map(to_json).transpose()?;
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "INSERT INTO uploads (id, owner_id, author_id, created_at, updated_at, file_name, kind, source, status, \
+             config, job_id, url, request, request_key) \
+             VALUES ($1, $2, $3, $4, $4, $5, $6, $7, 'pending', $8, $9, $10, $11, $12)",
+        )
+        .bind(&id)
+        .bind(&request.owner)
+        .bind(&request.author)
+        .bind(at)
+        .bind(new.file_name)
+        .bind(request.provisional_kind().as_str())
+        .bind(new.source.as_str())
+        .bind(config)
+        .bind(&job)
+        .bind(request.shown_source())
+        .bind(to_json(request)?)
+        .bind(request.key())
+        .execute(&mut *tx)
+        .await
+        .map_err(broken)?;
+        super::jobs::enqueue(&mut tx, &job, &id, request.priority, at).await?;
+        tx.commit().await.map_err(broken)?;
+        Ok(self.get(&request.owner, &id).await?.upload)
+    }
+
+    /// One upload of this owner.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] when this owner has none of that id.
+    pub async fn get(&self, owner: &str, id: &str) -> Result<UploadDetail, Error> {
+        let found = self.one("id = $1 AND owner_id = $2", &[id, owner]).await?;
+        found.ok_or_else(|| {
+            Error::new(
+                Code::NotFound,
+                format!("there is no upload {}", id.escape_debug()),
+            )
+            .hint("`modelferry uploads list` shows those there are")
+        })
+    }
+
+    /// The newest upload of this very request that has not ended, or ended in
+    /// a way that kept what it had transferred.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn find_unfinished(
+        &self,
+        request: &ImportRequest,
+    ) -> Result<Option<UploadDetail>, Error> {
+        let found = self
+            .one(
+                "owner_id = $1 AND request_key = $2 AND status NOT IN ('imported', 'complete') \
+                 ORDER BY created_at DESC, id DESC LIMIT 1",
+                &[&request.owner, &request.key()],
+            )
+            .await?;
+        Ok(found.filter(|detail| {
+            detail
+                .error
+                .as_ref()
+                .is_none_or(|error| error.code.keeps_staged())
+        }))
+    }
+
+    /// The newest finished upload of this owner that came to the same plan.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn find_finished(
+        &self,
+        owner: &str,
+        plan_key: &str,
+    ) -> Result<Option<UploadDetail>, Error> {
+        self.one(
+            "owner_id = $1 AND plan_key = $2 AND status IN ('imported', 'complete') \
+             ORDER BY created_at DESC, id DESC LIMIT 1",
+            &[owner, plan_key],
+        )
+        .await
+    }
+
+    /// Uploads of this owner, newest first.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn list(&self, owner: &str, filter: &Filter) -> Result<Vec<Upload>, Error> {
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
+        query
+            .push(COLUMNS)
+            .push(" FROM uploads WHERE owner_id = ")
+            .push_bind(owner);
+        if let Some(status) = filter.status {
+            query.push(" AND status = ").push_bind(status.as_str());
+        }
+        if let Some(source) = filter.source {
+            query.push(" AND source = ").push_bind(source.as_str());
+        }
+        if let Some(provider) = filter.provider {
+            query.push(" AND provider = ").push_bind(provider.as_str());
+        }
+        if let Some(after) = &filter.after {
+            query.push(" AND id < ").push_bind(after);
+        }
+        query
+            .push(" ORDER BY id DESC LIMIT ")
+            .push_bind(i64::from(filter.limit));
+        let rows: Vec<Row> = query
+            .build_query_as()
+            .fetch_all(&self.pool)
+            .await
+            .map_err(broken)?;
+        rows.into_iter().map(|row| Ok(row.read()?.upload)).collect()
+    }
+
+    /// The ids of the uploads whose staged bytes are still of use.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn resumable(&self) -> Result<Vec<String>, Error> {
+        let rows: Vec<(String, String, Option<String>)> =
+            sqlx::query_as("SELECT id, status, error_code FROM uploads WHERE status NOT IN ('imported', 'complete')")
+                .fetch_all(&self.pool)
+                .await
+                .map_err(broken)?;
+        let kept = rows.into_iter().filter(|(_, _, code)| match code {
+            Some(code) => Code::ALL
+                .iter()
+                .any(|known| known.as_str() == code && known.keeps_staged()),
+            None => true,
+        });
+        Ok(kept.map(|(id, ..)| id).collect())
+    }
+
+    async fn one(
+        &self,
+        condition: &'static str,
+        binds: &[&str],
+    ) -> Result<Option<UploadDetail>, Error> {
+        // Both parts are literals of this file.
+        let sql = AssertSqlSafe(format!("SELECT {COLUMNS} FROM uploads WHERE {condition}"));
+        let mut query = sqlx::query_as::<_, Row>(sql);
+        for bind in binds {
+            query = query.bind(*bind);
+        }
+        let row = query.fetch_optional(&self.pool).await.map_err(broken)?;
+        row.map(Row::read).transpose()
+    }
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    owner_id: String,
+    author_id: String,
+    created_at: i64,
+    updated_at: i64,
+    file_name: String,
+    kind: String,
+    source: String,
+    status: String,
+    asset_options: Option<String>,
+    config: Option<String>,
+    content_type: Option<String>,
+    entity_id: Option<String>,
+    error_message: Option<String>,
+    file_size: Option<i64>,
+    job_id: String,
+    original_file_name: Option<String>,
+    parts: Option<String>,
+    parts_count: Option<i64>,
+    provider: Option<String>,
+    url: Option<String>,
+    request: String,
+    plan: Option<String>,
+    error_code: Option<String>,
+    error_hint: Option<String>,
+}
+
+impl Row {
+    fn read(self) -> Result<UploadDetail, Error> {
+        let json =
+            |what: &str, text: Option<String>| text.map(|text| from_json(what, &text)).transpose();
+        let error = match (&self.error_code, &self.error_message) {
+            (Some(code), Some(message)) => Some(Error {
+                code: from_json("an error code", &format!("\"{code}\""))?,
+                message: message
+                    .strip_suffix(&format!(" [{code}]"))
+                    .unwrap_or(message)
+                    .to_owned(),
+                hint: self.error_hint,
+            }),
+            _ => None,
+        };
+        let upload = Upload {
+            id: self.id,
+            author_id: self.author_id,
+            owner_id: self.owner_id,
+            created_at: time(self.created_at),
+            updated_at: time(self.updated_at),
+            file_name: self.file_name,
+            kind: word::<Kind>("a kind", &self.kind)?,
+            source: word("a source", &self.source)?,
+            status: word("a status", &self.status)?,
+            asset_options: json("asset options", self.asset_options)?,
+            config: json("a config", self.config)?,
+            content_type: self.content_type,
+            entity_id: self.entity_id,
+            error_message: self.error_message,
+            file_size: self.file_size,
+            job_id: Some(self.job_id),
+            original_file_name: self.original_file_name,
+            parts: json("parts", self.parts)?,
+            parts_count: self.parts_count,
+            provider: self
+                .provider
+                .map(|text| from_json("a provider", &format!("\"{text}\"")))
+                .transpose()?,
+            url: self.url,
+        };
+        Ok(UploadDetail {
+            upload,
+            request: from_json("a request", &self.request)?,
+            plan: self
+                .plan
+                .map(|text| from_json("a plan", &text))
+                .transpose()?,
+            error,
+        })
+    }
+}

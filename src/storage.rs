@@ -1,0 +1,177 @@
+//! Where bytes are kept: content-addressed blobs and the entities that name them.
+//!
+//! A blob's name appears only through [`Storage::publish`], after its bytes
+//! were verified. Until then they are [`Staged`], in a form that another
+//! process can go on with.
+
+mod local;
+
+use std::fmt;
+use std::io::{Read, Seek};
+use std::path::Path;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use modelferry_providers::Sha256;
+use serde::{Deserialize, Serialize};
+
+pub use self::local::LocalStorage;
+
+/// The only place that spells the names of stored things.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum StorageKey {
+    /// Content, by its SHA-256.
+    Blob(Sha256),
+    /// An entity's manifest.
+    Manifest {
+        /// The entity's id.
+        entity: String,
+    },
+}
+
+impl StorageKey {
+    /// The name below the storage's root.
+    pub fn object_name(&self) -> String {
+        match self {
+            Self::Blob(sha256) => {
+                let hex = sha256.to_string();
+                format!("blobs/sha256/{}/{hex}", &hex[..2])
+            }
+            Self::Manifest { entity } => format!("entities/{entity}/manifest.json"),
+        }
+    }
+}
+
+/// The name of bytes that have no name yet: one per file of an upload.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct StageName {
+    /// The upload's id.
+    pub upload: String,
+    /// The file's place in its plan.
+    pub index: u32,
+}
+
+impl fmt::Display for StageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "staging/{}/{}", self.upload, self.index)
+    }
+}
+
+/// Bytes on their way in. Plain data: another process can take it up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Staged {
+    /// Whose they are.
+    pub name: StageName,
+    /// What the backend needs to find them again.
+    pub handle: String,
+}
+
+/// One stored part. Plain data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Counted from 0.
+    pub number: u32,
+    /// Its first byte's position in the file.
+    pub offset: u64,
+    /// Its length.
+    pub size: u64,
+    /// What the backend needs to put it in place (an ETag on S3).
+    pub tag: String,
+}
+
+/// What storage can fail with.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// No room left.
+    #[error("the storage is full: {0}")]
+    Full(String),
+    /// Not there, though it should be.
+    #[error("{0} is not in the storage")]
+    Missing(String),
+    /// Anything else.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// A stored thing, to read here and there.
+pub trait Content: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> Content for T {}
+
+/// A place for blobs and manifests. Every promise is a test in the storage
+/// suite, which each backend passes.
+#[async_trait]
+pub trait Storage: fmt::Debug + Send + Sync + 'static {
+    /// The length of a stored thing, or `None` when it is not there.
+    async fn stat(&self, key: &StorageKey) -> Result<Option<u64>, StorageError>;
+
+    /// Makes room for a file on its way in. Asked again for the same name, it
+    /// starts over: what was staged under it is gone.
+    async fn stage(&self, name: &StageName) -> Result<Staged, StorageError>;
+
+    /// Whether what was staged, perhaps by another process, is still there.
+    async fn is_staged(&self, staged: &Staged) -> Result<bool, StorageError>;
+
+    /// Writes one part. The same number twice is safe: the later one counts.
+    async fn write_part(
+        &self,
+        staged: &Staged,
+        number: u32,
+        offset: u64,
+        bytes: Vec<Bytes>,
+    ) -> Result<Part, StorageError>;
+
+    /// Returns once every part written so far survives a crash of the machine.
+    async fn flush(&self, staged: &Staged) -> Result<(), StorageError>;
+
+    /// Gives staged bytes their name. The caller has verified them. A blob
+    /// that is already there stays as it is; either way nothing stays staged.
+    async fn publish(
+        &self,
+        staged: &Staged,
+        parts: &[Part],
+        sha256: &Sha256,
+    ) -> Result<(), StorageError>;
+
+    /// Throws staged bytes away. Nothing there is no error.
+    async fn discard(&self, name: &StageName) -> Result<(), StorageError>;
+
+    /// Throws away all that an upload has staged. Nothing there is no error.
+    async fn discard_upload(&self, upload: &str) -> Result<(), StorageError>;
+
+    /// The uploads that have staged bytes.
+    async fn staged_uploads(&self) -> Result<Vec<String>, StorageError>;
+
+    /// Stores a small thing whole, durably and at once: a reader sees all of it or none.
+    async fn put(&self, key: &StorageKey, bytes: Bytes) -> Result<(), StorageError>;
+
+    /// Opens a stored thing for reading. The reader blocks: use it off the async runtime.
+    async fn open(&self, key: &StorageKey) -> Result<Box<dyn Content>, StorageError>;
+
+    /// Removes a stored thing. Nothing there is no error.
+    async fn remove(&self, key: &StorageKey) -> Result<(), StorageError>;
+
+    /// Bytes that still fit, where that is known.
+    async fn free_space(&self) -> Result<Option<u64>, StorageError>;
+
+    /// The folder, when this is one: the library of links is made beside the blobs.
+    fn local_root(&self) -> Option<&Path>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_spelled_as_the_contract_says() {
+        let sha256: Sha256 = "ab".repeat(32).parse().unwrap();
+        assert_eq!(
+            StorageKey::Blob(sha256).object_name(),
+            format!("blobs/sha256/ab/{sha256}")
+        );
+        let manifest = StorageKey::Manifest {
+            entity: "model_1".into(),
+        };
+        assert_eq!(manifest.object_name(), "entities/model_1/manifest.json");
+    }
+}

@@ -1,0 +1,313 @@
+//! A local folder: staged beside the blobs, fsynced, then renamed into place.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use modelferry_providers::Sha256;
+
+use super::{Content, Part, StageName, Staged, Storage, StorageError, StorageKey};
+
+/// [`Storage`] in a folder of this machine.
+#[derive(Debug, Clone)]
+pub struct LocalStorage {
+    root: Arc<Path>,
+}
+
+impl LocalStorage {
+    /// Opens the folder, making it when it is not there.
+    ///
+    /// # Errors
+    /// [`StorageError::Failed`] when it can't be made or written to.
+    pub fn open(root: &Path) -> Result<Self, StorageError> {
+        let prepare = || -> io::Result<()> {
+            fs::create_dir_all(root.join("blobs/sha256"))?;
+            fs::create_dir_all(root.join("staging"))?;
+            fs::create_dir_all(root.join("entities"))?;
+            sweep_unfinished(&root.join("staging"))?;
+            let probe = root.join(format!("staging/.probe-{}", uuid::Uuid::now_v7().simple()));
+            new_file(&probe)?;
+            fs::remove_file(&probe)
+        };
+        prepare().map_err(|error| failed("prepare", root, &error))?;
+        Ok(Self { root: root.into() })
+    }
+
+    fn path(&self, key: &StorageKey) -> PathBuf {
+        self.root.join(key.object_name())
+    }
+
+    fn stage_path(&self, name: &StageName) -> PathBuf {
+        self.root.join(name.to_string())
+    }
+
+    /// Runs blocking file work off the async runtime.
+    async fn blocking<T, F>(
+        &self,
+        doing: &'static str,
+        path: PathBuf,
+        work: F,
+    ) -> Result<T, StorageError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Path) -> io::Result<T> + Send + 'static,
+    {
+        let outcome = tokio::task::spawn_blocking(move || {
+            work(&path).map_err(|error| failed(doing, &path, &error))
+        })
+        .await;
+        outcome.unwrap_or_else(|_| {
+            Err(StorageError::Failed(format!(
+                "the thread that was to {doing} died"
+            )))
+        })
+    }
+}
+
+#[async_trait]
+impl Storage for LocalStorage {
+    async fn stat(&self, key: &StorageKey) -> Result<Option<u64>, StorageError> {
+        self.blocking("look at", self.path(key), |path| {
+            found(fs::metadata(path).map(|meta| meta.len()))
+        })
+        .await
+    }
+
+    async fn stage(&self, name: &StageName) -> Result<Staged, StorageError> {
+        self.blocking("stage", self.stage_path(name), |path| {
+            make_parent(path)?;
+            found(fs::remove_file(path))?;
+            new_file(path).map(drop)
+        })
+        .await?;
+        Ok(Staged {
+            name: name.clone(),
+            handle: String::new(),
+        })
+    }
+
+    async fn is_staged(&self, staged: &Staged) -> Result<bool, StorageError> {
+        let path = self.stage_path(&staged.name);
+        self.blocking("look at", path, |path| {
+            Ok(found(fs::symlink_metadata(path))?.is_some_and(|meta| meta.is_file()))
+        })
+        .await
+    }
+
+    async fn write_part(
+        &self,
+        staged: &Staged,
+        number: u32,
+        offset: u64,
+        bytes: Vec<Bytes>,
+    ) -> Result<Part, StorageError> {
+        let size = bytes.iter().map(|chunk| chunk.len() as u64).sum();
+        self.blocking("write", self.stage_path(&staged.name), move |path| {
+            let file = existing_file(path)?;
+            let mut at = offset;
+            for chunk in &bytes {
+                file.write_all_at(chunk, at)?;
+                at += chunk.len() as u64;
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(Part {
+            number,
+            offset,
+            size,
+            tag: String::new(),
+        })
+    }
+
+    async fn flush(&self, staged: &Staged) -> Result<(), StorageError> {
+        self.blocking("flush", self.stage_path(&staged.name), |path| {
+            existing_file(path)?.sync_data()
+        })
+        .await
+    }
+
+    async fn publish(
+        &self,
+        staged: &Staged,
+        parts: &[Part],
+        sha256: &Sha256,
+    ) -> Result<(), StorageError> {
+        let size: u64 = parts.iter().map(|part| part.size).sum();
+        let target = self.path(&StorageKey::Blob(*sha256));
+        self.blocking("publish", self.stage_path(&staged.name), move |path| {
+            let file = existing_file(path)?;
+            file.set_len(size)?;
+            // The library's links share the file: a person who edits one must not edit the blob.
+            file.set_permissions(fs::Permissions::from_mode(0o444))?;
+            file.sync_all()?;
+            make_parent(&target)?;
+            fs::rename(path, &target)?;
+            sync_parent(&target)?;
+            remove_empty_parent(path);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn discard(&self, name: &StageName) -> Result<(), StorageError> {
+        self.blocking("discard", self.stage_path(name), |path| {
+            found(fs::remove_file(path))?;
+            remove_empty_parent(path);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn discard_upload(&self, upload: &str) -> Result<(), StorageError> {
+        self.blocking("discard", self.root.join("staging").join(upload), |path| {
+            found(fs::remove_dir_all(path)).map(drop)
+        })
+        .await
+    }
+
+    async fn staged_uploads(&self) -> Result<Vec<String>, StorageError> {
+        self.blocking("list", self.root.join("staging"), |path| {
+            fs::read_dir(path)?
+                .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+                .filter(|name| name.as_ref().is_ok_and(|name| !name.starts_with('.')))
+                .collect()
+        })
+        .await
+    }
+
+    async fn put(&self, key: &StorageKey, bytes: Bytes) -> Result<(), StorageError> {
+        let staging = self
+            .root
+            .join(format!("staging/.put-{}", uuid::Uuid::now_v7().simple()));
+        let target = self.path(key);
+        self.blocking("store", staging, move |path| {
+            let written = write_durably(path, &bytes).and_then(|_locked| {
+                make_parent(&target)?;
+                fs::rename(path, &target)?;
+                sync_parent(&target)
+            });
+            if written.is_err() {
+                found(fs::remove_file(path))?;
+            }
+            written
+        })
+        .await
+    }
+
+    async fn open(&self, key: &StorageKey) -> Result<Box<dyn Content>, StorageError> {
+        let name = key.object_name();
+        let file = self
+            .blocking("open", self.path(key), |path| found(File::open(path)))
+            .await?;
+        match file {
+            Some(file) => Ok(Box::new(io::BufReader::with_capacity(64 * 1024, file))),
+            None => Err(StorageError::Missing(name)),
+        }
+    }
+
+    async fn remove(&self, key: &StorageKey) -> Result<(), StorageError> {
+        self.blocking("remove", self.path(key), |path| {
+            found(fs::remove_file(path)).map(drop)
+        })
+        .await
+    }
+
+    async fn free_space(&self) -> Result<Option<u64>, StorageError> {
+        self.blocking("measure", self.root.to_path_buf(), |path| {
+            let stat = rustix::fs::statvfs(path)?;
+            Ok(Some(stat.f_bavail.saturating_mul(stat.f_frsize)))
+        })
+        .await
+    }
+
+    fn local_root(&self) -> Option<&Path> {
+        Some(&self.root)
+    }
+}
+
+/// "Not there" as `None`.
+fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn new_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o644)
+        .open(path)
+}
+
+/// Opens for writing what we staged, and never through a link somebody planted.
+fn existing_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+        .open(path)
+}
+
+/// Writes a file that is locked until it is whole. Returns it, still locked.
+fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<File> {
+    let mut file = new_file(path)?;
+    file.lock()?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    Ok(file)
+}
+
+/// Removes small files that a process left half written: those nobody has locked.
+fn sweep_unfinished(staging: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(staging)? {
+        let path = entry?.path();
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if hidden
+            && let Ok(file) = File::open(&path)
+            && file.try_lock().is_ok()
+        {
+            found(fs::remove_file(&path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the folder for `path`, so that it survives a crash of the machine.
+fn make_parent(path: &Path) -> io::Result<()> {
+    let Some(parent) = path.parent().filter(|parent| !parent.is_dir()) else {
+        return Ok(());
+    };
+    fs::create_dir_all(parent)?;
+    sync_parent(parent)
+}
+
+/// A rename survives a crash of the machine once its folder is synced.
+fn sync_parent(path: &Path) -> io::Result<()> {
+    path.parent()
+        .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+}
+
+/// The last file of an upload takes the upload's staging folder along. Failing
+/// is fine: another file is still there.
+fn remove_empty_parent(path: &Path) {
+    if let Some(parent) = path.parent() {
+        let _ = fs::remove_dir(parent);
+    }
+}
+
+fn failed(doing: &str, path: &Path, error: &io::Error) -> StorageError {
+    let message = format!("can't {doing} {}: {error}", path.display());
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StorageError::Full(message),
+        _ => StorageError::Failed(message),
+    }
+}

@@ -1,0 +1,190 @@
+//! A process that works on uploads: its lock, its leases, its claims.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use modelferry_providers::Plan;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use uuid::Uuid;
+
+use crate::error::{Code, Error, Stop};
+use crate::import::{self, Ferry};
+use crate::progress::Observer;
+use crate::records::{Claim, Records};
+use crate::storage::Storage;
+use crate::upload::Upload;
+
+/// How long a claim holds without being renewed.
+const LEASE: Duration = Duration::from_secs(30);
+/// How often it is renewed.
+const RENEWAL: Duration = Duration::from_secs(10);
+/// How often an upload that another worker has is looked at again.
+const POLL: Duration = Duration::from_millis(500);
+
+/// This process as the records know it. The lock on its file ends with the
+/// process, however it ends: so others on this machine know it is dead.
+#[derive(Debug)]
+pub struct Worker {
+    id: String,
+    lock_path: PathBuf,
+    _lock: File,
+}
+
+impl Worker {
+    /// Announces this process in `home`.
+    ///
+    /// # Errors
+    /// [`Code::StorageError`] when the lock can't be made.
+    pub fn start(home: &Path) -> Result<Self, Error> {
+        let id = format!("worker_{}", Uuid::now_v7().simple());
+        let folder = home.join("workers");
+        let lock_path = folder.join(format!("{id}.lock"));
+        let lock = fs::create_dir_all(&folder).and_then(|()| {
+            let lock = File::create_new(&lock_path)?;
+            lock.lock()?;
+            Ok(lock)
+        });
+        let lock = lock.map_err(|error| {
+            Error::new(Code::StorageError, format!("can't write to {}: {error}", folder.display()))
+                .hint("check the folder's owner and mode, or set MODELFERRY_HOME to one that can be written to")
+        })?;
+        Ok(Self {
+            id,
+            lock_path,
+            _lock: lock,
+        })
+    }
+
+    /// Frees what dead workers of this machine had claimed, and throws away
+    /// staged bytes that no upload will use.
+    ///
+    /// # Errors
+    /// When records or storage can't be reached.
+    pub async fn clean_up(&self, records: &Records, storage: &dyn Storage) -> Result<(), Error> {
+        for (id, lock_path) in self.dead_workers() {
+            let freed = records.release_dead(&id).await?;
+            tracing::info!(worker = %id, freed, "a worker of this machine had died");
+            let _ = fs::remove_file(lock_path);
+        }
+        // Staged before asked: an upload that begins in between is in neither list's gap.
+        let staged = storage.staged_uploads().await?;
+        let resumable = records.resumable().await?;
+        for upload in staged.iter().filter(|upload| !resumable.contains(upload)) {
+            storage.discard_upload(upload).await?;
+        }
+        Ok(())
+    }
+
+    fn dead_workers(&self) -> Vec<(String, PathBuf)> {
+        let Some(entries) = self
+            .lock_path
+            .parent()
+            .and_then(|folder| fs::read_dir(folder).ok())
+        else {
+            return Vec::new();
+        };
+        let others = entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| *path != self.lock_path);
+        others
+            .filter_map(|path| {
+                let id = path
+                    .file_name()?
+                    .to_str()?
+                    .strip_suffix(".lock")?
+                    .to_owned();
+                // A lock that can be had is a lock that nobody holds.
+                File::open(&path).ok()?.try_lock().ok()?;
+                Some((id, path))
+            })
+            .collect()
+    }
+
+    /// Works on one upload until it ends, waiting for another worker that has it.
+    ///
+    /// # Errors
+    /// [`Stop`]: why it is not `imported` or `complete`.
+    pub async fn work_on(
+        &self,
+        ferry: &Ferry,
+        owner: &str,
+        upload: &str,
+        resolved: Option<Plan>,
+        observer: Arc<dyn Observer>,
+        cancel: &CancellationToken,
+    ) -> Result<(), Stop> {
+        let claim = loop {
+            if let Some(claim) = ferry.records.claim(owner, upload, &self.id, LEASE).await? {
+                break claim;
+            }
+            let detail = ferry.records.get(owner, upload).await?;
+            if detail.upload.status.is_terminal() {
+                return detail
+                    .error
+                    .map_or(Ok(()), |error| Err(Stop::Failed(error)));
+            }
+            tokio::select! {
+                () = cancel.cancelled() => return Err(Stop::Interrupted),
+                () = tokio::time::sleep(POLL) => {}
+            }
+        };
+        let working = cancel.child_token();
+        let keeper = keep_lease(ferry.records.clone(), claim.clone(), working.clone());
+        let outcome = import::run(ferry, &claim, resolved, observer, &working).await;
+        drop(keeper);
+        if matches!(outcome, Err(Stop::Interrupted)) {
+            ferry.records.release(&claim).await?;
+        }
+        outcome
+    }
+}
+
+impl Worker {
+    /// Ends an upload whose source was refused before it could be worked on.
+    ///
+    /// # Errors
+    /// When the records can't be written.
+    pub async fn refuse(&self, ferry: &Ferry, upload: &Upload, error: &Error) -> Result<(), Error> {
+        if let Some(claim) = ferry
+            .records
+            .claim(&upload.owner_id, &upload.id, &self.id, LEASE)
+            .await?
+        {
+            ferry.records.fail(&claim, error).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.lock_path);
+    }
+}
+
+/// Renews a claim for as long as the handle lives. Work ends before a lease
+/// that can't be renewed does.
+fn keep_lease(records: Records, claim: Claim, working: CancellationToken) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        let mut failures = 0;
+        loop {
+            tokio::time::sleep(RENEWAL).await;
+            match records.renew(&claim, LEASE).await {
+                Ok(true) => failures = 0,
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "the lease could not be renewed");
+                    failures += 1;
+                }
+            }
+            if failures >= 2 {
+                break;
+            }
+        }
+        working.cancel();
+    }))
+}
