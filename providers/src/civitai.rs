@@ -183,9 +183,12 @@ impl Civitai {
         let plan = plan?;
         if let Some(Origin::Civitai(origin)) = plan.artifacts.first().map(|file| &file.origin) {
             let key = self.links.key(origin, api.token);
-            self.links
-                .lend(&key, || download::link(api, origin))
-                .await?;
+            let proof = self.links.lend(&key, || download::link(api, origin)).await;
+            // Where the two agree, the metadata knows more: a date, the model's page.
+            proof.map_err(|error| match doubt.refusal.kind == error.kind {
+                true => doubt.refusal,
+                false => error,
+            })?;
         }
         Ok(plan)
     }

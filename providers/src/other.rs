@@ -6,7 +6,7 @@ mod github;
 mod name;
 mod resolve;
 mod rewrite;
-mod sniff;
+pub(crate) mod sniff;
 
 use std::fmt;
 

@@ -4,7 +4,7 @@ use super::time;
 use super::wire::Failure;
 use crate::error::{ErrorKind, ProviderError};
 use crate::http::Answer;
-use crate::source::quoted;
+use crate::other::sniff;
 
 /// The most that is read of a refusal's body.
 const MOST_READ: usize = 64 * 1024;
@@ -251,7 +251,7 @@ fn too_often(host: &str, text: &str, has_wait: bool) -> ProviderError {
 
 /// A firewall's or a CDN's page in place of the hub's own words.
 fn web_page(status: u16, host: &str, body: &str, asked: &Asked) -> ProviderError {
-    let title = title(body).unwrap_or_else(|| "no title".to_owned());
+    let title = sniff::says(sniff::Text::Html, body).unwrap_or_else(|| "no title".to_owned());
     match status {
         500.. => passing(format!("{host} is out of order (status {status}): {title}"))
             .hint("try again later"),
@@ -279,46 +279,17 @@ fn web_page(status: u16, host: &str, body: &str, asked: &Asked) -> ProviderError
     }
 }
 
-/// A page where a file was meant.
-pub(super) fn page_not_file(host: &str, file: &str, body: &str) -> ProviderError {
-    let said = match serde_json::from_str::<Failure>(body) {
-        Ok(failure) => format!("JSON saying {}", quoted(&spoken(&failure))),
-        Err(_) => title(body).map_or_else(
-            || "a web page without a title".to_owned(),
-            |title| format!("a web page titled {}", quoted(&title)),
-        ),
-    };
-    fatal(ErrorKind::HtmlInsteadOfFile, format!("{host} sent {said} in place of {file}"))
-        .hint("the hub or its storage is out of order, or wants something of you; open the model's page to see")
-}
-
-/// The text of `<title>`.
-pub(super) fn title(page: &str) -> Option<String> {
-    let lower = page.to_ascii_lowercase();
-    let open = lower.find("<title")?;
-    let start = open + lower.get(open..)?.find('>')? + 1;
-    let end = start + lower.get(start..)?.find("</title")?;
-    let title = clipped(page.get(start..end)?, 120);
-    (!title.is_empty()).then_some(title)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_title_is_found_in_any_page() {
-        let cases = [
-            (
-                "<html><TITLE lang=en>\n Just a\tmoment… </TITLE>",
-                Some("Just a moment…"),
-            ),
-            ("<title></title>", None),
-            ("<title>open", None),
-            ("no page", None),
-        ];
-        for (page, expected) in cases {
-            assert_eq!(title(page).as_deref(), expected, "{page}");
-        }
-    }
+/// A page or a message where a file was meant.
+pub(super) fn page_not_file(
+    host: &str,
+    file: &str,
+    form: sniff::Text,
+    title: Option<String>,
+) -> ProviderError {
+    let titled = title.map_or_else(String::new, |title| format!(", \"{title}\","));
+    fatal(
+        ErrorKind::HtmlInsteadOfFile,
+        format!("{host} sent {}{titled} in place of {file}", form.as_str()),
+    )
+    .hint("the hub or its storage is out of order, or wants something of you; open the model's page to see")
 }

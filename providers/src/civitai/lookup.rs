@@ -122,6 +122,7 @@ fn assemble(
     let needs_grant = mini
         .as_ref()
         .is_some_and(|mini| mini.check_permission == Some(true));
+    let model_in_air = mini.as_ref().and_then(model_in_air);
     let mut version = match (version, entry) {
         (Some(version), Some(entry)) => completed(version, entry),
         (Some(version), None) => version,
@@ -129,7 +130,8 @@ fn assemble(
         (None, None) => from_mini(mini?),
     };
     version.files.iter_mut().for_each(complete_quant);
-    let model_id = parent.as_ref().map(|(id, _)| *id).or(version.model_id);
+    let parent_id = parent.as_ref().map(|(id, _)| *id);
+    let model_id = parent_id.or(version.model_id).or(model_in_air);
     Some(Found {
         version_id: id,
         version,

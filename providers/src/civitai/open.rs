@@ -1,9 +1,5 @@
 //! An open file: the storage's bytes, held against what the hub said of them.
 
-use bytes::Bytes;
-use futures_util::stream::{self, BoxStream};
-use futures_util::{StreamExt, TryStreamExt};
-
 use super::CivitaiOrigin;
 use super::api::Api;
 use super::download;
@@ -12,7 +8,10 @@ use super::links::{Lent, Link, Links};
 use crate::artifact::{Artifact, Body, ByteRange, Size};
 use crate::error::{ErrorKind, ProviderError};
 use crate::http::{Answer, Request, ranged};
+use crate::other::sniff;
 
+/// Bytes that tell a page from a file.
+const ENOUGH: usize = 512;
 /// The most that is read of a page in place of a file.
 const MOST_READ: usize = 64 * 1024;
 
@@ -54,7 +53,7 @@ async fn fetch(api: &Api<'_>, lent: &Lent, range: &ByteRange) -> Result<Answer, 
 
 async fn body(
     api: &Api<'_>,
-    answer: Answer,
+    mut answer: Answer,
     link: &Link,
     file: &Artifact,
     origin: &CivitaiOrigin,
@@ -67,84 +66,35 @@ async fn body(
     if matches!(answer.status, 401 | 403 | 404 | 410) {
         return Err(refused_by_storage(&answer, file));
     }
-    if answer.is_success() && is_page(&answer, file) {
-        let host = answer.url.authority();
-        let page = answer.text(MOST_READ).await.unwrap_or_default();
-        return Err(errors::page_not_file(&host, file.path.as_str(), &page));
-    }
-    let host = answer.url.authority();
+    refuse_page(&mut answer, file).await?;
     let body = ranged::body(answer, range, file.size.exact())?;
     if !link.by_id {
         check_stand_in(&body, file)?;
     }
-    without_page(body, &host, file).await
+    Ok(body)
 }
 
-/// A text type where weights are meant. Configurations and workflows are text.
-fn is_page(answer: &Answer, file: &Artifact) -> bool {
-    let media = answer.media_type().unwrap_or_default();
-    match media.as_str() {
-        "text/html" | "application/xhtml+xml" => !has_ending(file, &["html", "htm"]),
-        "application/json" | "application/problem+json" => !has_ending(file, TEXTS),
-        _ => false,
+/// Looks at the first bytes, whatever type they claim to be. Configurations
+/// and workflows may be text themselves.
+async fn refuse_page(answer: &mut Answer, file: &Artifact) -> Result<(), ProviderError> {
+    let starts =
+        answer.status == 200 || answer.content_range().is_some_and(|range| range.start == 0);
+    if !starts || !answer.is_success() {
+        return Ok(());
     }
-}
-
-/// Endings of files that are text themselves.
-const TEXTS: &[&str] = &["json", "jsonl", "yaml", "yml", "txt", "md", "html", "htm"];
-
-fn has_ending(file: &Artifact, endings: &[&str]) -> bool {
-    let ending = file.path.name().rsplit('.').next().unwrap_or_default();
-    endings
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(ending))
-}
-
-/// Looks at the first bytes, whatever type they claim to be.
-async fn without_page(mut body: Body, host: &str, file: &Artifact) -> Result<Body, ProviderError> {
-    if body.offset != 0 || has_ending(file, TEXTS) {
-        return Ok(body);
-    }
-    let Some(first) = body.bytes.try_next().await? else {
-        return Ok(body);
+    let head = answer.peek(ENOUGH).await?;
+    let Some(form) = sniff::unexpected(&head, Some(file.path.name())) else {
+        return Ok(());
     };
-    if !starts_a_page(&first) {
-        body.bytes = stream::once(async { Ok(first) }).chain(body.bytes).boxed();
-        return Ok(body);
-    }
-    let page = rest_of_page(first, body.bytes).await;
+    // Its title is worth a longer look, but a page that breaks off is a page.
+    let page = answer.peek(MOST_READ).await.unwrap_or(head);
+    let title = sniff::says(form, &String::from_utf8_lossy(&page));
     Err(errors::page_not_file(
-        host,
+        &answer.url.authority(),
         file.path.as_str(),
-        &String::from_utf8_lossy(&page),
+        form,
+        title,
     ))
-}
-
-fn starts_a_page(first: &Bytes) -> bool {
-    let start: Vec<u8> = first
-        .iter()
-        .copied()
-        .skip_while(u8::is_ascii_whitespace)
-        .take(14)
-        .collect();
-    let start = start.to_ascii_lowercase();
-    start.starts_with(b"<!doctype html")
-        || start.starts_with(b"<html")
-        || start.starts_with(b"{\"error\":")
-}
-
-async fn rest_of_page(
-    first: Bytes,
-    mut rest: BoxStream<'static, Result<Bytes, ProviderError>>,
-) -> Vec<u8> {
-    let mut page = first.to_vec();
-    while page.len() < MOST_READ
-        && let Ok(Some(chunk)) = rest.try_next().await
-    {
-        page.extend_from_slice(&chunk);
-    }
-    page.truncate(MOST_READ);
-    page
 }
 
 /// A file found by its filters may be another one. With a SHA-256 the transfer

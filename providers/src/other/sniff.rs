@@ -8,7 +8,7 @@ use super::name;
 
 /// Markup or a message, where a person may have meant a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Text {
+pub(crate) enum Text {
     /// A web page.
     Html,
     /// A JSON value.
@@ -19,7 +19,7 @@ pub(super) enum Text {
 
 impl Text {
     /// What to call it.
-    pub(super) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Html => "a web page",
             Self::Json => "a JSON message",
@@ -80,7 +80,7 @@ impl Text {
 
 /// What the first bytes of an answer are, when that is not what `wanted`, the
 /// name the file goes by, leads one to expect.
-pub(super) fn unexpected(head: &[u8], wanted: Option<&str>) -> Option<Text> {
+pub(crate) fn unexpected(head: &[u8], wanted: Option<&str>) -> Option<Text> {
     let text = recognise(head)?;
     let extension = wanted.and_then(name::extension);
     let expected = extension.is_some_and(|e| text.extensions().contains(&e.as_str()));
@@ -133,7 +133,7 @@ fn past_comments(text: &str) -> &str {
 
 /// What the page or message says of itself: a title or an error's text, on one
 /// short line without control characters.
-pub(super) fn says(form: Text, text: &str) -> Option<String> {
+pub(crate) fn says(form: Text, text: &str) -> Option<String> {
     let found = match form {
         Text::Html => tag(text, "title").or_else(|| tag(text, "h1")),
         Text::Xml => tag(text, "Message").or_else(|| tag(text, "title")),

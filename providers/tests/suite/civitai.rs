@@ -99,10 +99,6 @@ impl Harbour {
         Ok(bytes.concat())
     }
 
-    async fn civitai_may_read(&self, file: &Artifact, auth: &Auth) -> Result<(), ProviderError> {
-        self.civitai.may_read(file, auth).await
-    }
-
     /// Requests that count against the hub's download limit.
     fn downloads(&self) -> Vec<Seen> {
         let requests = self.hub.requests();

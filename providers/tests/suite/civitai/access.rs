@@ -1,7 +1,7 @@
 //! Who may have a version, known before the plan is announced.
 
 use modelferry_fixtures::{AccessForm, CivitaiFile, CivitaiModel, CivitaiVersion, Content, Scene};
-use modelferry_providers::{Auth, ErrorKind};
+use modelferry_providers::{Auth, ErrorKind, Provider};
 
 use super::{codes, harbour, is, token};
 
@@ -51,7 +51,8 @@ async fn who_bought_early_access_gets_it_with_one_counted_request() {
     let buyer = token("civitai_good");
     let plan = harbour.plan_as("civitai:5003", &buyer).await;
     harbour
-        .civitai_may_read(&plan.artifacts[0], &buyer)
+        .civitai
+        .may_read(&plan.artifacts[0], &buyer)
         .await
         .unwrap();
     harbour.read(&plan.artifacts[0], &buyer).await.unwrap();
@@ -112,12 +113,14 @@ async fn a_grant_that_only_the_download_knows_of_is_proven_by_it() {
     let plan = harbour.plan("civitai:328553").await;
     let file = &plan.artifacts[0];
     let error = harbour
-        .civitai_may_read(file, &Auth::anonymous())
+        .civitai
+        .may_read(file, &Auth::anonymous())
         .await
         .unwrap_err();
     is(&error, ErrorKind::AccessDenied);
     harbour
-        .civitai_may_read(file, &token("civitai_good"))
+        .civitai
+        .may_read(file, &token("civitai_good"))
         .await
         .unwrap();
     // What one account may read opens nothing to another.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use modelferry_fixtures::{
     CivitaiFile, CivitaiModel, CivitaiVersion, Content, Fault, Hashes, HubOptions, Scene, Site,
 };
-use modelferry_providers::{Auth, ByteRange, ErrorKind};
+use modelferry_providers::{Auth, ByteRange, ErrorKind, Provider};
 
 use super::{harbour, is, sha256, token};
 
@@ -22,8 +22,8 @@ async fn one_counted_request_serves_proof_and_every_range() {
     let harbour = harbour(Scene::standard()).await;
     let file = &harbour.plan("civitai:4384").await.artifacts[0];
     let auth = Auth::anonymous();
-    harbour.civitai_may_read(file, &auth).await.unwrap();
-    harbour.civitai_may_read(file, &auth).await.unwrap();
+    harbour.civitai.may_read(file, &auth).await.unwrap();
+    harbour.civitai.may_read(file, &auth).await.unwrap();
     let mut bytes = harbour
         .read_range(file, &part(0, 1000), &auth)
         .await
@@ -280,8 +280,8 @@ async fn content_that_changed_between_ranges_is_noticed() {
     let harbour = harbour(Scene::standard()).await;
     let auth = Auth::anonymous();
     let file = &harbour.plan("civitai:4384").await.artifacts[0];
-    let first = modelferry_providers::Provider::open(&harbour.civitai, file, &part(0, 10), &auth);
-    let validator = first.await.unwrap().validator;
+    let first = harbour.civitai.open(file, &part(0, 10), &auth).await;
+    let validator = first.unwrap().validator;
     assert!(validator.is_some());
     harbour.hub.change_scene(|scene| {
         let version = scene.version_mut(128_713).unwrap();
@@ -303,6 +303,6 @@ async fn storage_that_ignores_ranges_answers_from_zero() {
     let file = &harbour.plan("civitai:4384").await.artifacts[0];
     harbour.hub.order(Fault::ignore_range().on(Site::Cdn));
     let auth = Auth::anonymous();
-    let body = modelferry_providers::Provider::open(&harbour.civitai, file, &part(100, 200), &auth);
-    assert_eq!(body.await.unwrap().offset, 0);
+    let body = harbour.civitai.open(file, &part(100, 200), &auth).await;
+    assert_eq!(body.unwrap().offset, 0);
 }
