@@ -1,69 +1,58 @@
 //! Hugging Face: models, datasets and spaces, at a commit.
+//!
+//! The way of the data: [`parse`] text ▸ [`repo::HfRef`] ▸ [`resolve`] (pin,
+//! [`tree`], [`select`]) ▸ plan; [`open`] an artifact through the hub's
+//! redirect, whose signed [`links`] are kept in memory until they expire.
+
+mod errors;
+mod hub;
+mod links;
+mod locate;
+mod open;
+mod parse;
+mod refs;
+mod repo;
+mod resolve;
+mod select;
+mod tree;
+mod wire;
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 
+use self::hub::Hub;
+use self::links::Links;
+pub use self::repo::{Commit, HfNameError, HfOrigin, HfRef, RepoId, RepoPath, RepoType, Revision};
 use crate::{
-    Artifact, Auth, Body, ByteRange, Http, Plan, Provider, ProviderError, ProviderKind, Reference,
-    SafeUrl, SourceError,
+    Artifact, Auth, Body, ByteRange, ErrorKind, Http, Locator, Origin, Plan, Provider,
+    ProviderError, ProviderKind, Reference, SafeUrl, SourceError,
 };
-
-/// What sort of repository.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RepoType {
-    /// A model.
-    Model,
-    /// A dataset.
-    Dataset,
-    /// A space.
-    Space,
-}
-
-/// A repository, a folder or a file of it, as a source named it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HfRef {
-    /// What sort of repository.
-    pub repo_type: RepoType,
-    /// `org/name`, or a root name such as `gpt2`.
-    pub repo: String,
-    /// A branch, tag, commit or `refs/pr/N`; `None` means `main`.
-    pub revision: Option<String>,
-    /// A folder or file within; empty for all.
-    pub path: String,
-}
-
-/// How to ask for a file of a repository again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HfOrigin {
-    /// What sort of repository.
-    pub repo_type: RepoType,
-    /// Its id.
-    pub repo: String,
-    /// The commit, 40 hexadecimal digits.
-    pub commit: String,
-    /// The path as the hub spells it.
-    pub path: String,
-}
-
-impl HfOrigin {
-    pub(crate) fn grant(&self) -> String {
-        format!("huggingface/{:?}/{}", self.repo_type, self.repo)
-    }
-}
 
 /// The Hugging Face provider.
 pub struct HuggingFace {
     endpoint: SafeUrl,
     http: Http,
+    links: Arc<Links>,
 }
 
 impl HuggingFace {
     /// For one endpoint: the hub itself or a mirror of it.
     pub fn new(endpoint: SafeUrl, http: Http) -> Self {
-        Self { endpoint, http }
+        Self {
+            endpoint,
+            http,
+            links: Arc::default(),
+        }
+    }
+
+    fn hub<'a>(&'a self, auth: &'a Auth) -> Hub<'a> {
+        Hub {
+            endpoint: &self.endpoint,
+            http: &self.http,
+            token: auth.hub(ProviderKind::HuggingFace),
+        }
     }
 }
 
@@ -81,25 +70,42 @@ impl Provider for HuggingFace {
         ProviderKind::HuggingFace
     }
 
-    fn parse(&self, _source: &str) -> Option<Result<Reference, SourceError>> {
-        let _ = &self.http;
-        None
+    fn parse(&self, source: &str) -> Option<Result<Reference, SourceError>> {
+        let parsed = parse::parse(source, &self.endpoint)?;
+        Some(parsed.map(|of| Reference::new(Locator::HuggingFace(of))))
     }
 
-    async fn resolve(&self, _of: &Reference, _auth: &Auth) -> Result<Plan, ProviderError> {
-        todo!()
+    async fn resolve(&self, of: &Reference, auth: &Auth) -> Result<Plan, ProviderError> {
+        let Locator::HuggingFace(asked) = &of.locator else {
+            return Err(not_ours());
+        };
+        resolve::resolve(&self.hub(auth), asked, &of.selection).await
     }
 
-    async fn may_read(&self, _file: &Artifact, _auth: &Auth) -> Result<(), ProviderError> {
-        todo!()
+    async fn may_read(&self, file: &Artifact, auth: &Auth) -> Result<(), ProviderError> {
+        open::may_read(&self.hub(auth), file, origin_of(file)?).await
     }
 
     async fn open(
         &self,
-        _file: &Artifact,
-        _range: &ByteRange,
-        _auth: &Auth,
+        file: &Artifact,
+        range: &ByteRange,
+        auth: &Auth,
     ) -> Result<Body, ProviderError> {
-        todo!()
+        open::open(&self.hub(auth), &self.links, file, origin_of(file)?, range).await
     }
+}
+
+fn origin_of(file: &Artifact) -> Result<&HfOrigin, ProviderError> {
+    match &file.origin {
+        Origin::HuggingFace(origin) => Ok(origin),
+        _ => Err(not_ours()),
+    }
+}
+
+fn not_ours() -> ProviderError {
+    ProviderError::new(
+        ErrorKind::InvalidSource,
+        "this belongs to another provider than Hugging Face",
+    )
 }

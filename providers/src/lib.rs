@@ -42,7 +42,9 @@ pub use crate::civitai::{
 pub use crate::digest::{Digests, GitSha1, HeaderDigest, Sha256};
 pub use crate::error::{ErrorKind, ProviderError};
 pub use crate::http::Http;
-pub use crate::huggingface::{HfOrigin, HfRef, HuggingFace, RepoType};
+pub use crate::huggingface::{
+    Commit, HfNameError, HfOrigin, HfRef, HuggingFace, RepoId, RepoPath, RepoType, Revision,
+};
 pub use crate::other::{Other, OtherOrigin, Services};
 pub use crate::path::RelPath;
 pub use crate::source::{Locator, Reference, Selection, SourceError};

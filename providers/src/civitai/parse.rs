@@ -314,21 +314,8 @@ fn air_target(air: &Air) -> Result<CivitaiRef, SourceError> {
 
 /// The hub also names repositories of Hugging Face.
 fn huggingface(air: &Air) -> Result<Reference, SourceError> {
-    let names: Vec<&str> = air.id.split('/').collect();
-    if names.len() > 2
-        || names
-            .iter()
-            .any(|name| name.is_empty() || name.contains(".."))
-    {
-        let message = format!("{} is no repository of Hugging Face", quoted(air.id));
-        return Err(SourceError::malformed(message, "org/name"));
-    }
-    Ok(Reference::new(Locator::HuggingFace(HfRef {
-        repo_type: RepoType::Model,
-        repo: air.id.to_owned(),
-        revision: air.version.map(str::to_owned),
-        path: String::new(),
-    })))
+    let of = HfRef::new(RepoType::Model, air.id, air.version, "")?;
+    Ok(Reference::new(Locator::HuggingFace(of)))
 }
 
 #[cfg(test)]

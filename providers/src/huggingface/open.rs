@@ -1,0 +1,212 @@
+//! A file's bytes, by way of the hub's redirect.
+//!
+//! What the hub knows of a file (its commit, hash and size) stands on the
+//! redirect alone; the storage behind it speaks for nothing but bytes. So each
+//! hop of the hub's own is read before it is followed, and the last hop's
+//! entity tag is a validator, never a hash: the CDN's is 64 digits too, and
+//! another hash.
+
+use super::errors::{Asked, refusal, shown};
+use super::hub::Hub;
+use super::links::Links;
+use super::repo::{Commit, HfOrigin};
+use crate::artifact::{Artifact, Body, ByteRange};
+use crate::digest::{GitSha1, Sha256};
+use crate::error::{ErrorKind, ProviderError};
+use crate::http::{Answer, Request, ranged};
+use crate::url::SafeUrl;
+
+/// Asks for the headers of a file, up to where the hub would hand it out.
+pub(super) async fn may_read(
+    hub: &Hub<'_>,
+    file: &Artifact,
+    origin: &HfOrigin,
+) -> Result<(), ProviderError> {
+    let url = hub.content_url(origin);
+    let inspect = |answer: &Answer| check_pinned(answer, file, origin);
+    let head = Request::head(url.clone()).bearer(hub.token);
+    let mut answer = hub.ask(head, inspect).await?;
+    if matches!(answer.status, 405 | 501) {
+        // Some mirrors know no HEAD. Of one byte asked for, none is read.
+        let one = ByteRange {
+            start: 0,
+            end: Some(1),
+            validator: None,
+        };
+        let get = Request::get(url).bearer(hub.token).range(&one);
+        answer = hub.ask(get, inspect).await?;
+    }
+    if answer.is_success() || answer.status == 416 || answer.redirect()?.is_some() {
+        return Ok(());
+    }
+    let commit = origin.commit.to_string();
+    Err(refusal(hub, Asked::file(origin, &commit), answer).await)
+}
+
+/// Opens a file at a range.
+pub(super) async fn open(
+    hub: &Hub<'_>,
+    links: &Links,
+    file: &Artifact,
+    origin: &HfOrigin,
+    range: &ByteRange,
+) -> Result<Body, ProviderError> {
+    let key = links.key(origin, hub.token);
+    if let Some(link) = links.get(&key) {
+        let answer = fetch(hub, &link, range).await?;
+        if !is_refused(&answer) {
+            return body(file, range, answer);
+        }
+        links.forget(&key);
+    }
+    let request = Request::get(hub.content_url(origin))
+        .bearer(hub.token)
+        .range(range);
+    let answer = hub
+        .ask(request, |answer| check_pinned(answer, file, origin))
+        .await?;
+    let Some(link) = answer.redirect()? else {
+        if answer.is_success() || answer.status == 416 {
+            return body(file, range, answer);
+        }
+        let commit = origin.commit.to_string();
+        return Err(refusal(hub, Asked::file(origin, &commit), answer).await);
+    };
+    let link = secure(hub, link)?;
+    let answer = fetch(hub, &link, range).await?;
+    if is_refused(&answer) {
+        return Err(refused_link(file, &answer));
+    }
+    links.keep(key, link);
+    body(file, range, answer)
+}
+
+/// Asks the storage behind the hub. No token goes along.
+async fn fetch(hub: &Hub<'_>, link: &SafeUrl, range: &ByteRange) -> Result<Answer, ProviderError> {
+    hub.http
+        .follow(&Request::get(link.clone()).range(range))
+        .await
+}
+
+/// A step from https down to http would show the file to everyone on the way.
+fn secure(hub: &Hub<'_>, link: SafeUrl) -> Result<SafeUrl, ProviderError> {
+    let is_https = |url: &SafeUrl| url.as_url().scheme() == "https";
+    if is_https(hub.endpoint) && !is_https(&link) {
+        return Err(ProviderError::new(
+            ErrorKind::BlockedAddress,
+            format!(
+                "{} redirects from https to http at {}",
+                hub.endpoint.authority(),
+                link.authority()
+            ),
+        )
+        .hint(
+            "anyone between could change the file; ask who runs this endpoint for an https one",
+        ));
+    }
+    Ok(link)
+}
+
+/// Whether the storage no longer takes a link: what S3 and CloudFront answer
+/// for one that expired or is not theirs.
+fn is_refused(answer: &Answer) -> bool {
+    matches!(answer.status, 400 | 401 | 403 | 404 | 410)
+}
+
+fn refused_link(file: &Artifact, answer: &Answer) -> ProviderError {
+    ProviderError::transient(
+        ErrorKind::Upstream,
+        format!(
+            "{} answered {} to a fresh link for {}",
+            answer.url.authority(),
+            answer.status,
+            shown(file.path.as_str())
+        ),
+    )
+    .status(answer.status)
+    .hint("run the same again; if it stays so, the hub has lost the file")
+}
+
+/// Checks what the hub says of the file, on each of its own hops, against
+/// what was pinned.
+fn check_pinned(answer: &Answer, file: &Artifact, origin: &HfOrigin) -> Result<(), ProviderError> {
+    if answer.status >= 400 {
+        return Ok(());
+    }
+    let changed = |what: &str| {
+        Err(ProviderError::new(
+            ErrorKind::SourceChanged,
+            format!(
+                "{} now answers another {what} for {} of {} than it listed",
+                answer.url.authority(),
+                shown(origin.path.as_str()),
+                origin.repo
+            ),
+        )
+        .hint("import it again to pin what is there now"))
+    };
+    let commit = answer.header("x-repo-commit").map(Commit::parse);
+    if commit.is_some_and(|commit| commit != Ok(origin.commit)) {
+        return changed("commit");
+    }
+    let stated: Option<u64> = answer
+        .header("x-linked-size")
+        .and_then(|size| size.parse().ok());
+    if let (Some(stated), Some(size)) = (stated, file.size.exact())
+        && size != stated
+    {
+        return changed("size");
+    }
+    let tag = answer
+        .header("x-linked-etag")
+        .map(bare_tag)
+        .unwrap_or_default();
+    let sha256 = tag.parse::<Sha256>().ok().zip(file.digests.sha256);
+    let git_sha1 = tag.parse::<GitSha1>().ok().zip(file.digests.git_sha1);
+    if sha256.is_some_and(|(a, b)| a != b) || git_sha1.is_some_and(|(a, b)| a != b) {
+        return changed("hash");
+    }
+    Ok(())
+}
+
+/// An entity tag without weakness mark and quotes, which mirrors leave out.
+fn bare_tag(tag: &str) -> &str {
+    tag.trim().trim_start_matches("W/").trim_matches('"')
+}
+
+/// The bytes of an answer, once its headers fit the request and the pin.
+fn body(file: &Artifact, range: &ByteRange, answer: Answer) -> Result<Body, ProviderError> {
+    if answer.is_success() && is_page(&answer) && !is_page_meant(file) {
+        return Err(ProviderError::new(
+            ErrorKind::HtmlInsteadOfFile,
+            format!(
+                "{} sent a web page in place of {}",
+                answer.url.authority(),
+                shown(file.path.as_str())
+            ),
+        )
+        .status(answer.status)
+        .hint("a proxy or login page may stand in between; open the repository in a browser"));
+    }
+    let body = ranged::body(answer, range, file.size.exact())?;
+    Ok(Body {
+        // What the hub stated is checked; a digest header of a CDN adds nothing to it.
+        digest: None,
+        ..body
+    })
+}
+
+fn is_page(answer: &Answer) -> bool {
+    let media_type = answer.media_type();
+    matches!(
+        media_type.as_deref(),
+        Some("text/html" | "application/xhtml+xml")
+    )
+}
+
+fn is_page_meant(file: &Artifact) -> bool {
+    let name = file.path.name().to_ascii_lowercase();
+    [".html", ".htm", ".xhtml"]
+        .iter()
+        .any(|end| name.ends_with(end))
+}
