@@ -330,7 +330,19 @@ fn parse_content_range(text: &str) -> Option<ContentRange> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_content_range_is_sound_or_none(text in "(bytes )?[0-9*/ -]{0,45}|.{0,60}") {
+            if let Some(range) = parse_content_range(&text) {
+                prop_assert!(range.start < range.end);
+                prop_assert!(range.total.is_none_or(|total| range.end <= total));
+            }
+        }
+    }
 
     #[test]
     fn content_range_is_read_strictly() {

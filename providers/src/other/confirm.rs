@@ -89,7 +89,23 @@ pub(super) fn over_quota(title: &str) -> Option<ProviderError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_page_leads_off_its_site(action in ".{0,80}", name in ".{0,20}", junk in ".{0,80}") {
+            let at = at("https://drive.google.com/uc?id=1");
+            let page = format!(
+                "<form id=\"download-form\" action=\"{action}\"><input name=\"{name}\" value=\"{junk}\"></form>\
+                 <a href=\"{action}?confirm={junk}\">"
+            );
+            if let Some(url) = confirmed(&page, &at) {
+                prop_assert!(same_site(&at, &url), "{}", url);
+            }
+        }
+    }
 
     const FORM: &str = r#"<!DOCTYPE html><html><head><title>Google Drive - Virus scan warning</title></head><body>
         <form id="other" action="https://evil.example/"></form>

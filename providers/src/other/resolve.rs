@@ -1,5 +1,6 @@
 //! From a URL to a plan of one file, by one request for its first bytes.
 
+use futures_util::TryStreamExt;
 use sha2::{Digest as _, Sha256 as Hasher};
 
 use super::{Other, OtherOrigin, fetch, github, name};
@@ -105,7 +106,11 @@ async fn look(other: &Other, url: &SafeUrl, auth: &Auth) -> Result<Found, Provid
         .get("content-disposition")
         .and_then(name::suggested);
     let tag = answer.header("etag").map(ToOwned::to_owned);
-    let body = ranged::body(answer, &asked, None)?;
+    let mut body = ranged::body(answer, &asked, None)?;
+    if serves_ranges {
+        // Read to its end, the connection can serve the next request.
+        while let Ok(Some(_)) = body.bytes.try_next().await {}
+    }
     Ok(Found {
         last,
         suggested,

@@ -204,7 +204,23 @@ fn sharepoint(url: &Url) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_link_leads_to_an_https_address_or_stays(
+            host in prop::sample::select(RULES.iter().map(|rule| rule.host.trim_start_matches('.')).collect::<Vec<_>>()),
+            rest in "(/file/d|/s|/scl|/:u:|/embed|/a/b/blob|/-/blob)?[/a-zA-Z0-9%?&=:#._-]{0,60}",
+        ) {
+            if let Ok(url) = SafeUrl::parse(&format!("https://{host}/{}", rest.trim_start_matches('/'))) {
+                let made = direct(&url);
+                prop_assert_eq!(made.as_url().scheme(), "https");
+                let _ = check(&url);
+            }
+        }
+    }
 
     #[test]
     fn share_links_become_the_addresses_of_their_files() {

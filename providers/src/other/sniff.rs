@@ -191,7 +191,22 @@ fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_told_in_one_clean_line(text in "(<title>|<h1>|\\{\"error\":\")?.{0,300}(</title>|\"\\})?") {
+            for form in [Text::Html, Text::Json, Text::Xml] {
+                if let Some(words) = says(form, &text) {
+                    prop_assert!(words.chars().count() <= 120);
+                    prop_assert!(!words.chars().any(char::is_control));
+                }
+            }
+            let _ = unexpected(text.as_bytes(), Some(&text));
+        }
+    }
 
     #[test]
     fn pages_and_messages_are_known_by_their_first_bytes() {

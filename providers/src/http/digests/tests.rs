@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::*;
@@ -117,4 +118,23 @@ fn the_strongest_digest_wins_whatever_its_header() {
         true,
     );
     assert_eq!(found, Some(HeaderAlgorithm::Sha256));
+}
+
+proptest! {
+    #[test]
+    fn any_header_gives_a_whole_digest_or_none(
+        name in prop::sample::select(vec![
+            "repr-digest", "content-digest", "digest", "x-goog-hash", "x-amz-checksum-sha256",
+            "x-bz-content-sha1",
+        ]),
+        value in prop::collection::vec(any::<u8>(), 0..120),
+    ) {
+        let mut map = HeaderMap::new();
+        if let Ok(value) = HeaderValue::from_bytes(&value) {
+            map.insert(name, value);
+        }
+        if let Some(digest) = strongest(&map, true) {
+            prop_assert_eq!(digest.value.len(), digest.algorithm.digest_len());
+        }
+    }
 }

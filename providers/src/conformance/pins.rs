@@ -1,0 +1,46 @@
+//! Plans: pinned, storable, with safe paths.
+
+use std::collections::HashSet;
+
+use super::{Factory, failure, plan, resolve};
+use crate::{ErrorKind, Plan, RelPath};
+
+/// A revision does not move while the source does not.
+pub async fn resolving_twice_pins_the_same<F: Factory>(world: &F) {
+    for source in [world.good(), world.gated()] {
+        let (first, second) = (plan(world, &source).await, plan(world, &source).await);
+        assert!(!first.revision.is_empty());
+        assert_eq!(first, second, "{source}");
+        assert_eq!(first.provider, world.provider().kind());
+        assert!(!first.artifacts.is_empty());
+    }
+}
+
+/// A plan can be written down and read back whole.
+pub async fn a_plan_survives_being_stored<F: Factory>(world: &F) {
+    let plan = plan(world, &world.good()).await;
+    let stored = serde_json::to_string(&plan).unwrap();
+    assert_eq!(serde_json::from_str::<Plan>(&stored).unwrap(), plan);
+}
+
+/// No two files of a plan would meet on any file system, and none leaves its folder.
+pub async fn paths_are_distinct_and_safe<F: Factory>(world: &F) {
+    for source in [world.good(), world.gated()] {
+        let plan = plan(world, &source).await;
+        let mut seen = HashSet::new();
+        for file in &plan.artifacts {
+            assert!(seen.insert(file.path.fold_key()), "{} twice", file.path);
+            assert_eq!(RelPath::parse(file.path.as_str()).as_ref(), Ok(&file.path));
+        }
+        for part in [&plan.place.owner, &plan.place.name, &plan.place.revision] {
+            assert_eq!(part.segments().count(), 1, "{part} is more than a name");
+        }
+    }
+}
+
+/// What is not there is said not to be.
+pub async fn what_is_missing_is_not_found<F: Factory>(world: &F) {
+    let error = failure(resolve(world, &world.missing(), &world.auth()).await);
+    assert_eq!(error.kind, ErrorKind::NotFound, "{error:?}");
+    assert!(!error.is_transient(), "asking again would not help");
+}
