@@ -314,6 +314,16 @@ fn air_target(air: &Air) -> Result<CivitaiRef, SourceError> {
 
 /// The hub also names repositories of Hugging Face.
 fn huggingface(air: &Air) -> Result<Reference, SourceError> {
+    if air.file.is_some() {
+        let message = format!(
+            "{} is of Hugging Face, which has no file ids",
+            quoted(air.id)
+        );
+        return Err(SourceError::malformed(
+            message,
+            "hf://org/name@main/file.safetensors",
+        ));
+    }
     let of = HfRef::new(RepoType::Model, air.id, air.version, "")?;
     Ok(Reference::new(Locator::HuggingFace(of)))
 }

@@ -6,17 +6,14 @@
 //! entity tag is a validator, never a hash: the CDN's is 64 digits too, and
 //! another hash.
 
-use bytes::Bytes;
-use futures_util::{StreamExt, stream};
-
 use super::errors::{Asked, refusal, shown};
 use super::hub::Hub;
 use super::links::Links;
 use super::repo::{Commit, HfOrigin};
-use crate::artifact::{Artifact, Body, ByteRange, Validator};
+use crate::artifact::{Artifact, Body, ByteRange};
 use crate::digest::{GitSha1, Sha256};
 use crate::error::{ErrorKind, ProviderError};
-use crate::http::{Answer, Request};
+use crate::http::{Answer, Request, ranged};
 use crate::url::SafeUrl;
 
 /// Asks for the headers of a file, up to where the hub would hand it out.
@@ -54,13 +51,6 @@ pub(super) async fn open(
     origin: &HfOrigin,
     range: &ByteRange,
 ) -> Result<Body, ProviderError> {
-    if let Some(size) = file
-        .size
-        .exact()
-        .filter(|size| range.start > 0 && range.start >= *size)
-    {
-        return at_or_past_the_end(file, range.start, size);
-    }
     let key = links.key(origin, hub.token);
     if let Some(link) = links.get(&key) {
         let answer = fetch(hub, &link, range).await?;
@@ -91,27 +81,6 @@ pub(super) async fn open(
     body(file, range, answer)
 }
 
-fn at_or_past_the_end(file: &Artifact, start: u64, size: u64) -> Result<Body, ProviderError> {
-    if start > size {
-        return Err(ProviderError::new(
-            ErrorKind::SizeMismatch,
-            format!(
-                "{} has {size} bytes, none at {start}",
-                shown(file.path.as_str())
-            ),
-        ));
-    }
-    Ok(Body {
-        offset: size,
-        end: Some(size),
-        total: Some(size),
-        validator: None,
-        digest: None,
-        media_type: None,
-        bytes: stream::empty::<Result<Bytes, ProviderError>>().boxed(),
-    })
-}
-
 /// Asks the storage behind the hub. No token goes along.
 async fn fetch(hub: &Hub<'_>, link: &SafeUrl, range: &ByteRange) -> Result<Answer, ProviderError> {
     hub.http
@@ -130,6 +99,9 @@ fn secure(hub: &Hub<'_>, link: SafeUrl) -> Result<SafeUrl, ProviderError> {
                 hub.endpoint.authority(),
                 link.authority()
             ),
+        )
+        .hint(
+            "anyone between could change the file; ask who runs this endpoint for an https one",
         ));
     }
     Ok(link)
@@ -204,174 +176,37 @@ fn bare_tag(tag: &str) -> &str {
 
 /// The bytes of an answer, once its headers fit the request and the pin.
 fn body(file: &Artifact, range: &ByteRange, answer: Answer) -> Result<Body, ProviderError> {
-    let trouble = Trouble {
-        file,
-        host: answer.url.authority(),
-        status: answer.status,
-    };
-    refuse_other_forms(&trouble, &answer)?;
-    if answer.is_success()
-        && range
-            .validator
-            .as_ref()
-            .is_some_and(|held| names_other(&answer, held))
-    {
-        return Err(trouble.changed("its content changed since the first bytes"));
-    }
-    let (offset, end, total) = match answer.status {
-        206 => part(&trouble, range, &answer)?,
-        200 => whole(&trouble, &answer)?,
-        416 => return Err(trouble.unsatisfiable(&answer)),
-        429 => return Err(trouble.rate_limited(&answer)),
-        _ => return Err(trouble.upstream("an answer that carries no file")),
-    };
-    Ok(Body {
-        offset,
-        end,
-        total,
-        validator: answer.validator(),
-        digest: None,
-        media_type: answer.header("content-type").map(str::to_owned),
-        bytes: answer.into_bytes(),
-    })
-}
-
-type Span = (u64, Option<u64>, Option<u64>);
-
-fn part(trouble: &Trouble<'_>, range: &ByteRange, answer: &Answer) -> Result<Span, ProviderError> {
-    let Some(given) = answer.content_range() else {
-        return Err(trouble.upstream("a part without saying which"));
-    };
-    if let (Some(total), Some(size)) = (given.total, trouble.file.size.exact())
-        && total != size
-    {
-        return Err(trouble.changed(&format!("it now has {total} bytes instead of {size}")));
-    }
-    if given.start != range.start || range.end.is_some_and(|end| given.end > end) {
-        return Err(trouble.upstream("another part than was asked for"));
-    }
-    Ok((given.start, Some(given.end), given.total))
-}
-
-fn whole(trouble: &Trouble<'_>, answer: &Answer) -> Result<Span, ProviderError> {
-    let length = answer.content_length();
-    if let (Some(length), Some(size)) = (length, trouble.file.size.exact())
-        && length != size
-    {
-        return Err(ProviderError::new(
-            ErrorKind::SizeMismatch,
-            format!(
-                "{} sends {length} bytes for {}, which has {size}",
-                trouble.host,
-                trouble.name()
-            ),
-        )
-        .status(trouble.status));
-    }
-    Ok((0, length, length))
-}
-
-/// Whether the answer's validator says that this is not the content that
-/// `held` names. One that says nothing is no proof of either.
-fn names_other(answer: &Answer, held: &Validator) -> bool {
-    match held {
-        // A weak or unquoted tag can't be compared (RFC 9110 §8.8.3.2).
-        Validator::Etag(tag) => answer
-            .header("etag")
-            .is_some_and(|now| now.starts_with('"') && now != tag),
-        Validator::Modified(date) => answer
-            .header("last-modified")
-            .is_some_and(|now| now != date),
-    }
-}
-
-/// Refuses a web page in place of a file, and bytes that are not the file's own.
-fn refuse_other_forms(trouble: &Trouble<'_>, answer: &Answer) -> Result<(), ProviderError> {
-    let media_type = answer.header("content-type").unwrap_or_default();
-    let is_page = media_type
-        .trim()
-        .to_ascii_lowercase()
-        .starts_with("text/html");
-    let name = trouble.file.path.name().to_ascii_lowercase();
-    let is_meant = [".html", ".htm", ".xhtml"]
-        .iter()
-        .any(|end| name.ends_with(end));
-    if answer.is_success() && is_page && !is_meant {
+    if answer.is_success() && is_page(&answer) && !is_page_meant(file) {
         return Err(ProviderError::new(
             ErrorKind::HtmlInsteadOfFile,
             format!(
                 "{} sent a web page in place of {}",
-                trouble.host,
-                trouble.name()
+                answer.url.authority(),
+                shown(file.path.as_str())
             ),
         )
-        .status(trouble.status)
-        .hint(
-            "a proxy or login page may stand in between; open the address in a browser to see it",
-        ));
+        .status(answer.status)
+        .hint("a proxy or login page may stand in between; open the repository in a browser"));
     }
-    match answer.header("content-encoding") {
-        None | Some("" | "identity") => Ok(()),
-        Some(_) => Err(trouble.upstream("compressed bytes although the file's own were asked for")),
-    }
+    let body = ranged::body(answer, range, file.size.exact())?;
+    Ok(Body {
+        // What the hub stated is checked; a digest header of a CDN adds nothing to it.
+        digest: None,
+        ..body
+    })
 }
 
-/// What went wrong with which file from which host.
-struct Trouble<'a> {
-    file: &'a Artifact,
-    host: String,
-    status: u16,
+fn is_page(answer: &Answer) -> bool {
+    let media_type = answer.media_type();
+    matches!(
+        media_type.as_deref(),
+        Some("text/html" | "application/xhtml+xml")
+    )
 }
 
-impl Trouble<'_> {
-    fn name(&self) -> String {
-        shown(self.file.path.as_str())
-    }
-
-    fn changed(&self, how: &str) -> ProviderError {
-        ProviderError::new(
-            ErrorKind::SourceChanged,
-            format!("{} at {} is not what it was: {how}", self.name(), self.host),
-        )
-        .status(self.status)
-        .hint("import it again from the start")
-    }
-
-    fn upstream(&self, what: &str) -> ProviderError {
-        let message = format!(
-            "{} answered {} for {}: {what}",
-            self.host,
-            self.status,
-            self.name()
-        );
-        if self.status >= 500 {
-            ProviderError::transient(ErrorKind::Upstream, message)
-        } else {
-            ProviderError::new(ErrorKind::Upstream, message)
-        }
-        .status(self.status)
-    }
-
-    fn rate_limited(&self, answer: &Answer) -> ProviderError {
-        ProviderError::transient(
-            ErrorKind::RateLimited,
-            format!("{} asks us to slow down over {}", self.host, self.name()),
-        )
-        .status(self.status)
-        .retry_after(answer.wait_asked())
-    }
-
-    /// A range that is not there. `Content-Range: bytes */N` says how long the
-    /// file is now (RFC 9110 §15.5.17).
-    fn unsatisfiable(&self, answer: &Answer) -> ProviderError {
-        let now = answer
-            .header("content-range")
-            .and_then(|text| text.trim().strip_prefix("bytes */")?.parse::<u64>().ok());
-        match (now, self.file.size.exact()) {
-            (Some(now), Some(size)) if now != size => {
-                self.changed(&format!("it now has {now} bytes instead of {size}"))
-            }
-            _ => self.upstream("no such part of the file"),
-        }
-    }
+fn is_page_meant(file: &Artifact) -> bool {
+    let name = file.path.name().to_ascii_lowercase();
+    [".html", ".htm", ".xhtml"]
+        .iter()
+        .any(|end| name.ends_with(end))
 }

@@ -356,7 +356,7 @@ fn an_air_of_hugging_face_is_handed_to_hugging_face() {
             panic!("{text} is read as {:?}", reference.locator);
         };
         assert_eq!(
-            (hf.repo.as_str(), hf.revision.as_ref().map(|revision| revision.as_str())),
+            (hf.repo.as_str(), hf.revision.as_ref().map(|r| r.as_str())),
             (repo, revision),
             "{text}"
         );
@@ -405,6 +405,8 @@ fn what_is_the_hubs_but_wrong_is_refused_with_an_example() {
         "urn:air:sdxl:lora:civitai:1@2:layer1",
         "urn:air:sdxl:lora:civitai:0@2",
         "urn:air:sdxl:lora:civitai:1@2147483648",
+        "urn:air:model:huggingface:../..",
+        "urn:air:model:huggingface:org/name@main+5",
         "urn:arn:aws:s3:::bucket",
         "civitai:",
         "civitai:sha256:abc",

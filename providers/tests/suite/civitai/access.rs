@@ -1,7 +1,7 @@
 //! Who may have a version, known before the plan is announced.
 
 use modelferry_fixtures::{AccessForm, CivitaiFile, CivitaiModel, CivitaiVersion, Content, Scene};
-use modelferry_providers::{Auth, ErrorKind, Provider};
+use modelferry_providers::{Auth, ErrorKind, Provider, Selection};
 
 use super::{codes, harbour, is, token};
 
@@ -156,4 +156,25 @@ async fn a_model_taken_down_is_imported_with_a_warning() {
         .read(&plan.artifacts[0], &Auth::anonymous())
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn one_proof_answers_for_every_file_of_a_version() {
+    let harbour = harbour(Scene::standard()).await;
+    let all = Selection {
+        all_files: true,
+        ..Selection::default()
+    };
+    let plan = harbour
+        .try_plan("civitai:4384", all, &Auth::anonymous())
+        .await
+        .unwrap();
+    let older = harbour.plan("civitai:4384@109123").await;
+    let grants: Vec<String> = plan
+        .artifacts
+        .iter()
+        .map(|file| file.origin.grant())
+        .collect();
+    assert!(grants.iter().all(|grant| *grant == grants[0]), "{grants:?}");
+    assert_ne!(older.artifacts[0].origin.grant(), grants[0]);
 }

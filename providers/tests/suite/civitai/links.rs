@@ -207,6 +207,46 @@ async fn a_file_that_its_id_never_finds_comes_by_its_own_url() {
 }
 
 #[tokio::test]
+async fn of_a_files_own_url_only_the_filters_are_used() {
+    let url = "https://evil.example/x/download/models/10?type=Model&token=s3cret&fileId=7";
+    let file = CivitaiFile::new(1, "boat.safetensors", Content::safetensors(1, 4000));
+    let version = CivitaiVersion::new(10, "v1").file(file.patch("downloadUrl", url.into()));
+    let model = CivitaiModel::new(1, "Boat", "LORA").version(version);
+    let harbour = harbour(Scene::empty().model(model)).await;
+    let lost = Fault::status(404).body(r#"{"error":"File not found"}"#);
+    harbour.hub.order(lost.on(Site::Civitai).path("fileId="));
+    let plan = harbour.plan("civitai:1").await;
+    harbour
+        .read(&plan.artifacts[0], &Auth::anonymous())
+        .await
+        .unwrap();
+    let last = harbour.downloads().pop().unwrap();
+    assert_eq!(
+        (last.path.as_str(), last.query.as_str()),
+        ("/api/download/models/10", "type=Model")
+    );
+}
+
+#[tokio::test]
+async fn a_hub_that_moved_is_followed_without_the_token() {
+    let moved_to = harbour(Scene::standard()).await;
+    let harbour = harbour(Scene::standard()).await;
+    let auth = token("civitai_good");
+    let file = &harbour.plan_as("civitai:4384", &auth).await.artifacts[0];
+    let target = format!(
+        "{}/api/download/models/128713?fileId=93208",
+        moved_to.hub.civitai_url()
+    );
+    let moved = Fault::status(308)
+        .header("location", &target)
+        .on(Site::Civitai);
+    harbour.hub.order(moved.path("/download/"));
+    harbour.read(file, &auth).await.unwrap();
+    let [seen] = moved_to.downloads().try_into().unwrap();
+    assert!(!seen.has_authorization());
+}
+
+#[tokio::test]
 async fn another_file_under_the_same_url_is_noticed_by_its_length() {
     let harbour = misplaced(Hashes::Empty).await;
     let plan = harbour.plan("civitai:1@10+2").await;

@@ -3,7 +3,9 @@
 use modelferry_fixtures::{
     CivitaiFile, CivitaiModel, CivitaiVersion, Content, Fault, Hashes, Scene, Site,
 };
-use modelferry_providers::{Auth, ErrorKind, ProviderKind, Selection, Size};
+use modelferry_providers::{
+    Auth, ErrorKind, ProviderKind, Providers, SafeUrl, Selection, Settings, Size,
+};
 use serde_json::json;
 
 use super::{codes, harbour, is, paths, sha256, token};
@@ -385,4 +387,28 @@ async fn a_token_in_the_url_is_used_as_a_header_and_never_shown() {
         .read(&plan.artifacts[0], &token("civitai_good"))
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn among_all_providers_civitai_gets_what_is_its_own() {
+    let endpoint = SafeUrl::parse("https://civitai.com").unwrap();
+    let settings = Settings {
+        huggingface_endpoint: SafeUrl::parse("https://huggingface.co").unwrap(),
+        civitai_endpoint: endpoint.clone(),
+    };
+    let providers = Providers::new(&settings, &super::http(vec![endpoint]));
+    for source in [
+        "civitai:4384",
+        "civitai.com/models/4384",
+        "sdxl:lora:civitai:1@2",
+        &"ab".repeat(32),
+        &"12".repeat(32),
+    ] {
+        let reference = providers.parse(source).unwrap();
+        assert_eq!(reference.provider(), ProviderKind::Civitai, "{source}");
+    }
+    for source in ["4384", "civitai.com/models", "https://civitai.com/images/1"] {
+        let error = providers.parse(source).unwrap_err();
+        assert!(error.example.contains("civitai"), "{source}: {error}");
+    }
 }
