@@ -356,7 +356,7 @@ fn an_air_of_hugging_face_is_handed_to_hugging_face() {
             panic!("{text} is read as {:?}", reference.locator);
         };
         assert_eq!(
-            (hf.repo.as_str(), hf.revision.as_deref()),
+            (hf.repo.as_str(), hf.revision.as_ref().map(|revision| revision.as_str())),
             (repo, revision),
             "{text}"
         );
