@@ -17,12 +17,57 @@ const OWNERS: &[(&str, &[&str])] = &[
 
 /// What these files or folders may not name.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("src/inspect", &["crate::records", "crate::storage", "crate::transfer", "crate::import", "modelferry_providers", "tokio"]),
-    ("src/transfer", &["crate::records", "crate::import", "crate::config", "crate::cli"]),
-    ("src/storage", &["crate::records", "crate::import", "crate::transfer", "crate::config"]),
-    ("src/records", &["crate::import", "crate::transfer", "crate::cli", "crate::config"]),
-    ("src/import", &["crate::cli", "crate::config", "crate::worker"]),
-    ("providers/src", &["modelferry::", "modelferry_fixtures", "std::fs", "tokio::fs"]),
+    (
+        "src/inspect",
+        &[
+            "crate::records",
+            "crate::storage",
+            "crate::transfer",
+            "crate::import",
+            "modelferry_providers",
+            "tokio",
+        ],
+    ),
+    (
+        "src/transfer",
+        &[
+            "crate::records",
+            "crate::import",
+            "crate::config",
+            "crate::cli",
+        ],
+    ),
+    (
+        "src/storage",
+        &[
+            "crate::records",
+            "crate::import",
+            "crate::transfer",
+            "crate::config",
+        ],
+    ),
+    (
+        "src/records",
+        &[
+            "crate::import",
+            "crate::transfer",
+            "crate::cli",
+            "crate::config",
+        ],
+    ),
+    (
+        "src/import",
+        &["crate::cli", "crate::config", "crate::worker"],
+    ),
+    (
+        "providers/src",
+        &[
+            "modelferry::",
+            "modelferry_fixtures",
+            "std::fs",
+            "tokio::fs",
+        ],
+    ),
     ("fixtures/src", &["modelferry_providers", "modelferry::"]),
 ];
 
@@ -34,7 +79,11 @@ fn each_outside_crate_has_one_owner() {
             .filter(|(_, code)| code.contains(text))
             .map(|(path, _)| path)
             .collect();
-        assert_eq!(strays, Vec::<String>::new(), "`{text}` belongs to {owners:?}");
+        assert_eq!(
+            strays,
+            Vec::<String>::new(),
+            "`{text}` belongs to {owners:?}"
+        );
     }
 }
 
@@ -62,12 +111,24 @@ fn code() -> impl Iterator<Item = (String, String)> {
     let root = root.to_owned();
     files
         .into_iter()
-        .filter(|path| !path.ends_with("tests.rs") && !path.components().any(|part| part.as_os_str() == "tests"))
+        .filter(|path| {
+            !path.ends_with("tests.rs")
+                && !path.components().any(|part| part.as_os_str() == "tests")
+        })
         .map(move |path| {
             let text = fs::read_to_string(&path).unwrap();
-            let before_tests = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-            let lines = before_tests.lines().filter(|line| !line.trim_start().starts_with("//"));
-            let shown = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+            let before_tests = text
+                .split("#[cfg(test)]\nmod tests {")
+                .next()
+                .unwrap_or_default();
+            let lines = before_tests
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"));
+            let shown = path
+                .strip_prefix(&root)
+                .unwrap()
+                .to_string_lossy()
+                .into_owned();
             (shown, lines.collect::<Vec<_>>().join("\n"))
         })
 }

@@ -22,6 +22,7 @@ fn date_in(seconds: u64) -> String {
 #[test]
 fn a_wait_is_read_in_every_form() {
     let seconds = |n| Some(Duration::from_secs(n));
+    #[allow(clippy::type_complexity, reason = "a table of cases")]
     let cases: &[(u16, &[(&'static str, &str)], Option<Duration>)] = &[
         (429, &[("retry-after", "7")], seconds(7)),
         (503, &[("retry-after", "7")], seconds(7)),

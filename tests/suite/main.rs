@@ -1,0 +1,10 @@
+//! The real program over real sockets: what it promises, and how it fails.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that can't go on has failed"
+)]
+
+mod architecture;
