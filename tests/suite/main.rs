@@ -8,3 +8,9 @@
 )]
 
 mod architecture;
+mod bad_input;
+mod import;
+mod interrupt;
+mod real_input;
+mod secrets;
+mod support;

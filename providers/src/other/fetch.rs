@@ -134,6 +134,6 @@ pub(super) fn not_a_file(at: &SafeUrl, form: sniff::Text, title: Option<String>)
 fn wanted_name(answer: &Answer, asked: &SafeUrl) -> Option<String> {
     let suggested = answer.headers.get("content-disposition");
     suggested
-        .and_then(name::suggested)
+        .and_then(|header| name::suggested(header.as_bytes()))
         .or_else(|| name::of_path(asked))
 }

@@ -105,7 +105,7 @@ async fn look(other: &Other, url: &SafeUrl, auth: &Auth) -> Result<Found, Provid
     let suggested = answer
         .headers
         .get("content-disposition")
-        .and_then(name::suggested);
+        .and_then(|header| name::suggested(header.as_bytes()));
     let tag = answer.header("etag").map(ToOwned::to_owned);
     let mut body = ranged::body(answer, &asked, None)?;
     if serves_ranges {
