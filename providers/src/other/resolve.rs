@@ -103,9 +103,8 @@ async fn look(other: &Other, url: &SafeUrl, auth: &Auth) -> Result<Found, Provid
     let last = answer.url.clone();
     let serves_ranges = answer.status == 206;
     let suggested = answer
-        .headers
-        .get("content-disposition")
-        .and_then(|header| name::suggested(header.as_bytes()));
+        .header_bytes("content-disposition")
+        .and_then(name::suggested);
     let tag = answer.header("etag").map(ToOwned::to_owned);
     let mut body = ranged::body(answer, &asked, None)?;
     if serves_ranges {
