@@ -11,7 +11,7 @@ use super::api::Api;
 use super::id::CivitaiId;
 use super::lookup::newest;
 use super::wire::{File, Model, Version};
-use super::{Civitai, not_ours, parse};
+use super::{Civitai, not_ours, parse, plan};
 use crate::listing::{Catalog, Cursor, Listed, Listing, Page};
 use crate::time::unix_seconds;
 use crate::{Auth, ProviderError, ProviderKind, SourceError};
@@ -115,7 +115,7 @@ fn listed(model: &Model) -> Option<Listed> {
         updated: version.published_at.as_deref().and_then(unix_seconds),
         model_type: model.kind.clone(),
         base_model: version.base_model.clone(),
-        size: primary(version).and_then(size),
+        size: primary(version).and_then(|file| plan::size(file).approximate()),
     })
 }
 
@@ -137,10 +137,4 @@ fn primary(version: &Version) -> Option<&File> {
         .iter()
         .find(|file| file.primary)
         .or(version.files.first())
-}
-
-fn size(file: &File) -> Option<u64> {
-    let bytes = (file.size_kb? * 1024.0).round();
-    // A length that no file has is no length.
-    (bytes >= 0.0 && bytes < 9.0e18).then_some(bytes as u64)
 }
