@@ -21,6 +21,7 @@ mod open;
 mod parse;
 mod plan;
 mod reference;
+mod scan;
 mod time;
 mod wire;
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const OWNERS: &[(&str, &[&str])] = &[
     ("reqwest::", &["providers/src/http"]),
     ("sqlx::", &["src/records"]),
+    ("object_store::", &["src/storage"]),
     ("clap::", &["src/cli"]),
     ("indicatif::", &["src/cli"]),
     ("std::env::", &["src/config"]),

@@ -200,6 +200,19 @@ fn complete_file(file: &mut File, listed: &File) {
     if file.hashes.is_empty() {
         file.hashes.clone_from(&listed.hashes);
     }
+    complete_scan(file, listed);
+}
+
+fn complete_scan(file: &mut File, listed: &File) {
+    let fill = |into: &mut Option<String>, from: &Option<String>| {
+        if into.is_none() {
+            into.clone_from(from);
+        }
+    };
+    fill(&mut file.pickle_scan_result, &listed.pickle_scan_result);
+    fill(&mut file.pickle_scan_message, &listed.pickle_scan_message);
+    fill(&mut file.virus_scan_result, &listed.virus_scan_result);
+    fill(&mut file.virus_scan_message, &listed.virus_scan_message);
 }
 
 /// Where the metadata drops it, only the download URL tells one quant from another.

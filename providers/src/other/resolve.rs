@@ -76,6 +76,7 @@ pub(super) async fn plan(
                 url: url.clone(),
                 validator: found.validator,
             }),
+            scan: None,
         }],
         warnings,
         card: None,
