@@ -113,6 +113,28 @@ async fn a_server_that_always_breaks_off_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_retry_goes_on_from_what_a_failure_left() {
+    let file = PlainFile::new("/big.bin", Content::seeded(7, 80 * MIB));
+    let sha256 = file.content.sha256();
+    let (hub, url) = hub_with(file).await;
+    // Room for ten parts before the host has had enough.
+    hub.order(Fault::cut(0).method("GET").skip(10));
+    let pipeline = Pipeline::on(&hub).await;
+    let (error, ended) = pipeline.import(&url, Some(&sha256)).await.unwrap_err();
+    assert!(error.code.keeps_staged(), "{error:?}");
+    hub.clear_faults();
+    hub.forget_requests();
+    let ended = pipeline.retry(&ended).await.unwrap();
+    assert_eq!(ended.detail.upload.status, UploadStatus::Imported);
+    let again = hub.bytes_sent(Site::Files);
+    assert!(
+        again < 80 * MIB,
+        "what was stored is not asked for again: {again}"
+    );
+    assert_eq!(pipeline.assert_blobs_match_their_names(), 1);
+}
+
+#[tokio::test]
 async fn a_length_that_lies_is_an_error() {
     for length in [30 * MIB, 5 * MIB] {
         let faults = vec![Fault::claim_length(length).method("GET")];
