@@ -9,8 +9,10 @@
 
 mod architecture;
 mod bad_input;
+mod faults;
 mod import;
 mod interrupt;
+mod pipeline;
 mod real_input;
 mod secrets;
 mod support;
