@@ -15,7 +15,6 @@ use crate::error::{Code, Error, Stop};
 use crate::import::{self, Ferry};
 use crate::progress::Observer;
 use crate::records::{Claim, Records};
-use crate::request::ImportRequest;
 use crate::storage::Storage;
 use crate::upload::Upload;
 
@@ -110,21 +109,19 @@ impl Worker {
     }
 
     /// Works on one upload until it ends, waiting for another worker that has it.
-    /// A token that stood in the source is never stored: it comes with `request`.
     ///
     /// # Errors
     /// [`Stop`]: why it is not `imported` or `complete`.
     pub async fn work_on(
         &self,
         ferry: &Ferry,
-        request: &ImportRequest,
+        owner: &str,
         upload: &str,
         resolved: Option<Plan>,
         observer: Arc<dyn Observer>,
         cancel: &CancellationToken,
     ) -> Result<(), Stop> {
-        let owner = &request.owner;
-        let mut claim = loop {
+        let claim = loop {
             if let Some(claim) = ferry.records.claim(owner, upload, &self.id, LEASE).await? {
                 break claim;
             }
@@ -139,12 +136,6 @@ impl Worker {
                 () = tokio::time::sleep(POLL) => {}
             }
         };
-        claim
-            .detail
-            .request
-            .reference
-            .token
-            .clone_from(&request.reference.token);
         let working = cancel.child_token();
         let keeper = keep_lease(ferry.records.clone(), claim.clone(), working.clone());
         let outcome = import::run(ferry, &claim, resolved, observer, &working).await;

@@ -13,7 +13,7 @@ use super::{Exit, ImportArgs, request};
 use crate::config::Config;
 use crate::entity::library_folder;
 use crate::error::{Error, Stop};
-use crate::import::find_unchanged;
+use crate::import::{Ferry, find_unchanged};
 use crate::progress::{Observer, Unwatched};
 use crate::records::{ArtifactRow, NewUpload, UploadDetail};
 use crate::request::ImportRequest;
@@ -159,11 +159,15 @@ async fn work(
     } else {
         Arc::new(Unwatched)
     };
+    let ferry = Ferry {
+        tokens: session.ferry.tokens.with_source_token(request),
+        ..session.ferry.clone()
+    };
     let outcome = session
         .worker
         .work_on(
-            &session.ferry,
-            request,
+            &ferry,
+            &upload.owner_id,
             &upload.id,
             plan,
             observer,
