@@ -15,6 +15,7 @@
 //! media files. Such files carry a warning, never the word "safe".
 
 mod archive;
+mod facts;
 mod finding;
 mod gguf;
 mod kind;
@@ -32,6 +33,7 @@ mod zip;
 #[cfg(test)]
 mod tests;
 
+pub use facts::{Facts, ModelType};
 pub use finding::{
     Finding, Format, InspectError, MAX_METADATA, Nature, Refusal, RefusalReason, Warning,
     WarningKind,
@@ -209,7 +211,7 @@ fn read_pickle(
         gate.extra,
     )?;
     gate.judge("the pickle", &report, &mut finding)?;
-    finding.tensors = (report.tensors > 0).then_some(report.tensors);
+    finding.facts.tensors = (report.tensors > 0).then_some(report.tensors);
     Ok(finding)
 }
 

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fmt, io};
 
+use super::facts::Facts;
+
 /// A file format, told by content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(
@@ -214,8 +216,8 @@ pub struct Finding {
     pub media_type: &'static str,
     /// What the file is for.
     pub nature: Nature,
-    /// How many tensors the header or the pickle names, for formats that say it.
-    pub tensors: Option<u64>,
+    /// What the file says of itself.
+    pub facts: Facts,
     /// Short metadata strings of the header: at most [`MAX_METADATA`] pairs, long values cut.
     pub metadata: BTreeMap<String, String>,
     /// The `<title>` of an HTML page.
@@ -235,7 +237,7 @@ impl Finding {
             format,
             media_type: format.media_type(),
             nature: format.nature(),
-            tensors: None,
+            facts: Facts::default(),
             metadata: BTreeMap::new(),
             title: None,
             warnings: Vec::new(),

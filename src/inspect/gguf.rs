@@ -43,7 +43,7 @@ pub(super) fn read(source: &mut Source<'_>) -> Result<Finding, InspectError> {
     let data_start = reader.cursor.position().checked_next_multiple_of(alignment);
     let size = reader.cursor.position() + reader.cursor.left();
     check_layout(tensors, alignment, data_start, size)?;
-    finding.tensors = Some(tensor_count);
+    finding.facts.tensors = Some(tensor_count);
     Ok(finding)
 }
 

@@ -113,7 +113,7 @@ impl Header {
 
     fn into_finding(self) -> Finding {
         let mut finding = Finding::new(Format::Safetensors);
-        finding.tensors = Some(self.spans.len() as u64);
+        finding.facts.tensors = Some(self.spans.len() as u64);
         if self.spans.is_empty() {
             finding.warn(WarningKind::Odd, "the safetensors file holds no tensors");
         }

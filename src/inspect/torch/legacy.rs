@@ -76,7 +76,7 @@ pub(in super::super) fn read(
         ));
     }
     check_storages(&object, &keys, &mut feed)?;
-    finding.tensors = Some(object.tensors);
+    finding.facts.tensors = Some(object.tensors);
     Ok(finding)
 }
 
