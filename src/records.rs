@@ -36,14 +36,15 @@ pub struct Records {
 }
 
 impl Records {
-    /// Opens a database, making or migrating its tables.
+    /// Opens a database, making or migrating its tables. A path means the
+    /// embedded database in that file.
     ///
     /// # Errors
     /// [`Code::StorageError`](crate::error::Code::StorageError) when it can't
     /// be reached, opened or written.
-    pub async fn open(place: &Database) -> Result<Self, Error> {
+    pub async fn open(place: impl Into<Database>) -> Result<Self, Error> {
         let records = Self {
-            db: Db::open(place).await?,
+            db: Db::open(&place.into()).await?,
             ahead: Arc::default(),
         };
         records.set_clock().await?;

@@ -24,6 +24,10 @@ const CONNECTIONS: u32 = 16;
 /// within it is not even noticed by those who wait.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A process may find tables that a newer version made: migrations only add,
+/// so that two versions can run side by side while one takes over.
+const ROLLING: bool = true;
+
 /// The connections to one database.
 #[derive(Debug, Clone)]
 pub(super) enum Db {
@@ -100,6 +104,7 @@ impl Db {
             .await
             .map_err(|error| unusable(place, &error))?;
         sqlx::migrate!("src/records/migrations/sqlite")
+            .set_ignore_missing(ROLLING)
             .run(&pool)
             .await
             .map_err(|error| unusable(place, &error.into()))?;
@@ -120,6 +125,7 @@ impl Db {
             .acquire_timeout(PATIENCE)
             .connect_lazy_with(options);
         sqlx::migrate!("src/records/migrations/postgres")
+            .set_ignore_missing(ROLLING)
             .run(&pool)
             .await
             .map_err(|error| unusable(place, &error.into()))?;

@@ -1,7 +1,7 @@
 //! Which database: from its URL to something that can be opened.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
@@ -56,6 +56,24 @@ impl fmt::Display for Database {
             Self::Sqlite(path) => write!(f, "{}", path.display()),
             Self::Postgres(target) => write!(f, "the PostgreSQL database {target}"),
         }
+    }
+}
+
+impl From<&Path> for Database {
+    fn from(path: &Path) -> Self {
+        Self::Sqlite(path.to_owned())
+    }
+}
+
+impl From<&PathBuf> for Database {
+    fn from(path: &PathBuf) -> Self {
+        Self::Sqlite(path.clone())
+    }
+}
+
+impl From<&Self> for Database {
+    fn from(database: &Self) -> Self {
+        database.clone()
     }
 }
 

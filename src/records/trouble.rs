@@ -1,13 +1,14 @@
 //! What a database says when it fails, in plain words.
 
 use sqlx::Error as SqlError;
+use sqlx::migrate::MigrateError;
 
 use super::place::Database;
 use crate::error::{Code, Error};
 
 /// A database that can't be opened.
 pub(super) fn unusable(place: &Database, error: &SqlError) -> Error {
-    let (why, hint) = explain(error);
+    let (why, hint) = explain(beneath(error));
     let hint = hint.unwrap_or(match place {
         Database::Sqlite(_) => {
             "check that the folder can be written to, or set MODELFERRY_HOME to one that can"
@@ -41,6 +42,17 @@ pub(super) fn broken(error: SqlError) -> Error {
 /// A row that an earlier version, or a person, left in a state we don't know.
 pub(super) fn unreadable(what: &str, cause: impl std::fmt::Display) -> Error {
     Error::internal(&format!("reading {what} from the records"), cause)
+}
+
+/// What went wrong while tables were made, where that is the database's fault.
+fn beneath(error: &SqlError) -> &SqlError {
+    let SqlError::Migrate(migration) = error else {
+        return error;
+    };
+    match &**migration {
+        MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => cause,
+        _ => error,
+    }
 }
 
 fn code(error: &SqlError) -> Option<String> {
