@@ -22,6 +22,7 @@ mod parse;
 mod plan;
 mod reference;
 mod scan;
+mod sidecar;
 mod time;
 mod wire;
 
@@ -35,6 +36,7 @@ pub use self::filter::{BadFilter, FileFilter, FileFormat, FileSize, FileType, Sh
 pub use self::hash::{BadHash, HashKind, ModelHash};
 pub use self::id::{BadId, CivitaiId};
 pub use self::reference::{CivitaiRef, CivitaiTarget, SisterHost};
+pub use self::sidecar::Sidecar;
 
 use self::api::Api;
 use self::links::Links;

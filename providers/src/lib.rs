@@ -23,6 +23,7 @@ mod huggingface;
 pub mod net;
 mod other;
 pub mod path;
+pub mod picture;
 pub mod source;
 pub mod url;
 
@@ -37,7 +38,8 @@ pub use crate::artifact::{
 pub use crate::auth::{Auth, Token};
 pub use crate::civitai::{
     BadFilter, BadHash, BadId, Civitai, CivitaiId, CivitaiOrigin, CivitaiRef, CivitaiTarget,
-    FileFilter, FileFormat, FileSize, FileType, HashKind, ModelHash, ShortText, SisterHost,
+    FileFilter, FileFormat, FileSize, FileType, HashKind, ModelHash, ShortText, Sidecar,
+    SisterHost,
 };
 pub use crate::digest::{Digests, GitSha1, HeaderDigest, Sha256};
 pub use crate::error::{ErrorKind, ProviderError};
@@ -47,6 +49,7 @@ pub use crate::huggingface::{
 };
 pub use crate::other::{Other, OtherOrigin, Services};
 pub use crate::path::RelPath;
+pub use crate::picture::{Picture, PictureFormat};
 pub use crate::source::{Locator, Reference, Selection, SourceError};
 pub use crate::url::SafeUrl;
 
@@ -135,12 +138,15 @@ pub struct Settings {
 
 /// Every provider, hubs first: the first that claims a source owns it.
 #[derive(Debug, Clone)]
-pub struct Providers(Vec<Arc<dyn Provider>>);
+pub struct Providers {
+    all: Vec<Arc<dyn Provider>>,
+    http: Http,
+}
 
 impl Providers {
     /// The three providers over one HTTP layer.
     pub fn new(settings: &Settings, http: &Http) -> Self {
-        Self(vec![
+        let all: Vec<Arc<dyn Provider>> = vec![
             // First, since what it claims without a scheme (64 digits of a hash,
             // `civitai.com/models`, a bare number) could be read as a repository.
             Arc::new(Civitai::new(
@@ -152,7 +158,19 @@ impl Providers {
                 http.clone(),
             )),
             Arc::new(Other::new(http.clone())),
-        ])
+        ];
+        Self {
+            all,
+            http: http.clone(),
+        }
+    }
+
+    /// Fetches a picture that a model's card names. No token goes along.
+    ///
+    /// # Errors
+    /// What the server says, or that it is no picture of at most [`picture::MOST`] bytes.
+    pub async fn picture(&self, at: &SafeUrl) -> Result<Picture, ProviderError> {
+        picture::fetch(&self.http, at).await
     }
 
     /// Reads a source text by the first provider that claims it.
@@ -161,7 +179,7 @@ impl Providers {
     /// [`SourceError`] when nobody claims it, or its owner finds it malformed.
     pub fn parse(&self, source: &str) -> Result<Reference, SourceError> {
         let text = source::trimmed(source)?;
-        self.0
+        self.all
             .iter()
             .find_map(|provider| provider.parse(text))
             .unwrap_or_else(|| Err(SourceError::unclaimed(text)))
@@ -170,10 +188,10 @@ impl Providers {
     /// The provider of that kind.
     pub fn of(&self, kind: ProviderKind) -> &dyn Provider {
         // `new` puts one of each kind in; the last is the fallback of last resort.
-        self.0
+        self.all
             .iter()
             .find(|provider| provider.kind() == kind)
-            .unwrap_or(&self.0[self.0.len() - 1])
+            .unwrap_or(&self.all[self.all.len() - 1])
             .as_ref()
     }
 }
