@@ -15,6 +15,7 @@ mod filter;
 mod hash;
 mod id;
 mod links;
+mod listing;
 mod lookup;
 mod name;
 mod open;
@@ -23,7 +24,6 @@ mod plan;
 mod reference;
 mod scan;
 mod sidecar;
-mod time;
 mod wire;
 
 use std::fmt;
@@ -35,6 +35,7 @@ use serde::{Deserialize, Serialize};
 pub use self::filter::{BadFilter, FileFilter, FileFormat, FileSize, FileType, ShortText};
 pub use self::hash::{BadHash, HashKind, ModelHash};
 pub use self::id::{BadId, CivitaiId};
+pub use self::listing::CivitaiListing;
 pub use self::reference::{CivitaiRef, CivitaiTarget, SisterHost};
 pub use self::sidecar::Sidecar;
 
@@ -179,7 +180,7 @@ impl Civitai {
         of: &CivitaiRef,
         selection: &Selection,
     ) -> Result<Plan, ProviderError> {
-        let doubt = access::doubt(api, found, time::now())?;
+        let doubt = access::doubt(api, found, crate::time::now())?;
         let plan = plan::plan(api, found, of, selection);
         let Some(doubt) = doubt else {
             return plan;

@@ -20,11 +20,13 @@ pub mod error;
 pub mod glob;
 pub mod http;
 mod huggingface;
+pub mod listing;
 pub mod net;
 mod other;
 pub mod path;
 pub mod picture;
 pub mod source;
+mod time;
 pub mod url;
 
 use std::fmt;
@@ -37,16 +39,18 @@ pub use crate::artifact::{
 };
 pub use crate::auth::{Auth, Token};
 pub use crate::civitai::{
-    BadFilter, BadHash, BadId, Civitai, CivitaiId, CivitaiOrigin, CivitaiRef, CivitaiTarget,
-    FileFilter, FileFormat, FileSize, FileType, HashKind, ModelHash, ShortText, Sidecar,
-    SisterHost,
+    BadFilter, BadHash, BadId, Civitai, CivitaiId, CivitaiListing, CivitaiOrigin, CivitaiRef,
+    CivitaiTarget, FileFilter, FileFormat, FileSize, FileType, HashKind, ModelHash, ShortText,
+    Sidecar, SisterHost,
 };
 pub use crate::digest::{Digests, GitSha1, HeaderDigest, Sha256};
 pub use crate::error::{ErrorKind, ProviderError};
 pub use crate::http::Http;
 pub use crate::huggingface::{
-    Commit, HfNameError, HfOrigin, HfRef, HuggingFace, RepoId, RepoPath, RepoType, Revision,
+    Commit, HfListing, HfNameError, HfOrigin, HfRef, HuggingFace, RepoId, RepoPath, RepoType,
+    Revision,
 };
+use crate::listing::Catalog;
 pub use crate::other::{Other, OtherOrigin, Services};
 pub use crate::path::RelPath;
 pub use crate::picture::{Picture, PictureFormat};
@@ -137,30 +141,33 @@ pub struct Settings {
 }
 
 /// Every provider, hubs first: the first that claims a source owns it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Providers {
     all: Vec<Arc<dyn Provider>>,
+    catalogs: Vec<Arc<dyn Catalog>>,
     http: Http,
 }
 
 impl Providers {
     /// The three providers over one HTTP layer.
     pub fn new(settings: &Settings, http: &Http) -> Self {
-        let all: Vec<Arc<dyn Provider>> = vec![
-            // First, since what it claims without a scheme (64 digits of a hash,
-            // `civitai.com/models`, a bare number) could be read as a repository.
-            Arc::new(Civitai::new(
-                settings.civitai_endpoint.clone(),
-                http.clone(),
-            )),
-            Arc::new(HuggingFace::new(
-                settings.huggingface_endpoint.clone(),
-                http.clone(),
-            )),
-            Arc::new(Other::new(http.clone())),
-        ];
+        let civitai = Arc::new(Civitai::new(
+            settings.civitai_endpoint.clone(),
+            http.clone(),
+        ));
+        let huggingface = Arc::new(HuggingFace::new(
+            settings.huggingface_endpoint.clone(),
+            http.clone(),
+        ));
         Self {
-            all,
+            // Civitai first, since what it claims without a scheme (64 digits of a hash,
+            // `civitai.com/models`, a bare number) could be read as a repository.
+            all: vec![
+                civitai.clone(),
+                huggingface.clone(),
+                Arc::new(Other::new(http.clone())),
+            ],
+            catalogs: vec![civitai, huggingface],
             http: http.clone(),
         }
     }
@@ -193,5 +200,11 @@ impl Providers {
             .find(|provider| provider.kind() == kind)
             .unwrap_or(&self.all[self.all.len() - 1])
             .as_ref()
+    }
+}
+
+impl fmt::Debug for Providers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Providers").field(&self.all).finish()
     }
 }
