@@ -15,6 +15,7 @@ use serde::Serialize;
 pub use self::keys::{KEYS, Key};
 use crate::error::{Code, Error};
 use crate::inspect::PicklePolicy;
+use crate::storage::{Place, Variables};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,8 +68,10 @@ pub struct Config {
     pub home: PathBuf,
     /// The embedded database's file.
     pub database: PathBuf,
-    /// The storage's folder.
-    pub storage: PathBuf,
+    /// Where files are kept.
+    pub storage: Place,
+    /// How to reach it, where it is a bucket.
+    pub storage_variables: Variables,
     /// Hugging Face or a mirror.
     pub huggingface_endpoint: SafeUrl,
     /// Civitai or a stand-in.
@@ -130,7 +133,10 @@ impl Config {
         };
         Ok(Self {
             database: values.place(&keys::DATABASE_URL, "sqlite", &home)?,
-            storage: values.place(&keys::STORAGE, "file", &home)?,
+            storage: values
+                .read(&keys::STORAGE, Place::parse)?
+                .unwrap_or_else(|| Place::Folder(home.join(keys::STORAGE.within_home))),
+            storage_variables: Variables::gather(environment),
             huggingface_endpoint: values.endpoint(&keys::HF_ENDPOINT)?,
             civitai_endpoint: values.endpoint(&keys::CIVITAI_ENDPOINT)?,
             auth: Auth {
