@@ -27,8 +27,8 @@ use object_store::path::Path as ObjectPath;
 use object_store::signer::{Method, SignedUrlOptions};
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStoreExt, PutPayload};
 
-pub use self::connect::Tuning;
 use self::connect::Client;
+pub use self::connect::Tuning;
 use self::content::CloudContent;
 use self::failure::Failure;
 use self::staging::{Handle, Held};
@@ -87,9 +87,12 @@ impl CloudStorage {
     /// A name as it stands below the storage's root.
     fn below_root(&self, path: &ObjectPath) -> String {
         let path = path.as_ref();
-        let below = path
-            .strip_prefix(&self.bucket.prefix)
-            .map(|rest| rest.trim_start_matches('/'));
+        let below = path.strip_prefix(&self.bucket.prefix);
+        let below = match below {
+            Some(rest) if self.bucket.prefix.is_empty() => Some(rest),
+            Some(rest) => rest.strip_prefix('/'),
+            None => None,
+        };
         below.unwrap_or(path).to_owned()
     }
 
@@ -295,8 +298,7 @@ impl Storage for CloudStorage {
         };
         let bucket = self.bucket.clone();
         let bytes = answer.into_stream();
-        let explained =
-            bytes.map_err(move |error| Failure::of(&error).explain(&bucket, &doing));
+        let explained = bytes.map_err(move |error| Failure::of(&error).explain(&bucket, &doing));
         Ok(explained.boxed())
     }
 
@@ -306,7 +308,11 @@ impl Storage for CloudStorage {
         expires: Duration,
     ) -> Result<Option<String>, StorageError> {
         let path = self.key(key);
-        let url = self.client.signer().signed_url(Method::GET, &path, expires).await;
+        let url = self
+            .client
+            .signer()
+            .signed_url(Method::GET, &path, expires)
+            .await;
         url.map(|url| Some(url.to_string()))
             .map_err(|error| self.explain(&format!("sign a URL for {path}"), &error))
     }
@@ -327,7 +333,9 @@ impl Storage for CloudStorage {
         ];
         let options = SignedUrlOptions::new().with_query(query);
         let signer = self.client.signer();
-        let url = signer.signed_url_opts(Method::PUT, &path, expires, &options).await;
+        let url = signer
+            .signed_url_opts(Method::PUT, &path, expires, &options)
+            .await;
         url.map(|url| Some(url.to_string()))
             .map_err(|error| self.explain(&format!("sign a URL for {path}"), &error))
     }

@@ -105,7 +105,9 @@ impl Place {
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let Some((scheme, rest)) = text.split_once("://") else {
-            return Err("write it like file:///var/lib/modelferry or s3://bucket/prefix".to_owned());
+            return Err(
+                "write it like file:///var/lib/modelferry or s3://bucket/prefix".to_owned(),
+            );
         };
         if scheme == "file" {
             if !rest.starts_with('/') {

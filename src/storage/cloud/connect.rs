@@ -13,8 +13,8 @@ use object_store::multipart::MultipartStore;
 use object_store::signer::Signer;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 
-use super::super::place::{Bucket, CloudKind, Variables};
 use super::super::StorageError;
+use super::super::place::{Bucket, CloudKind, Variables};
 use super::failure;
 
 /// How patient the client is, and how much it asks for at once.
@@ -142,7 +142,10 @@ fn known<K: FromStr>(variables: &Variables, start: &'static str) -> Vec<(K, Stri
     let ours = variables.starting_with(start);
     ours.filter_map(|(name, value)| {
         let name = name.to_ascii_lowercase();
-        let key = name.parse().ok().filter(|_| !NOT_TAKEN.contains(&name.as_str()))?;
+        let key = name
+            .parse()
+            .ok()
+            .filter(|_| !NOT_TAKEN.contains(&name.as_str()))?;
         Some((key, value.to_owned()))
     })
     .collect()
@@ -173,10 +176,16 @@ fn s3(bucket: &Bucket, variables: &Variables, retry: RetryConfig) -> object_stor
 fn gcs(bucket: &Bucket, variables: &Variables, retry: RetryConfig) -> object_store::Result<Client> {
     // The emulator's variable of Google's own clients: `host:port`, or a URL.
     let emulator = variables.get("STORAGE_EMULATOR_HOST").map(|host| {
-        let url = if host.contains("://") { host.to_owned() } else { format!("http://{host}") };
+        let url = if host.contains("://") {
+            host.to_owned()
+        } else {
+            format!("http://{host}")
+        };
         url.trim_end_matches('/').to_owned()
     });
-    let base = emulator.clone().or_else(|| variables.get("GOOGLE_BASE_URL").map(str::to_owned));
+    let base = emulator
+        .clone()
+        .or_else(|| variables.get("GOOGLE_BASE_URL").map(str::to_owned));
     let plain = base.is_some_and(|url| url.starts_with("http://"));
     let mut builder = GoogleCloudStorageBuilder::new()
         .with_bucket_name(&bucket.name)
@@ -198,16 +207,24 @@ fn azure(
     variables: &Variables,
     retry: RetryConfig,
 ) -> object_store::Result<Client> {
-    let connection = variables.get("AZURE_STORAGE_CONNECTION_STRING").unwrap_or_default();
+    let connection = variables
+        .get("AZURE_STORAGE_CONNECTION_STRING")
+        .unwrap_or_default();
     let field = |name: &str| {
-        let mut fields = connection.split(';').filter_map(|field| field.split_once('='));
-        fields.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+        let mut fields = connection
+            .split(';')
+            .filter_map(|field| field.split_once('='));
+        fields
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value.to_owned())
     };
     let endpoint = variables
         .get("AZURE_STORAGE_ENDPOINT")
         .map(str::to_owned)
         .or_else(|| field("BlobEndpoint"));
-    let plain = endpoint.as_ref().is_some_and(|url| url.starts_with("http://"));
+    let plain = endpoint
+        .as_ref()
+        .is_some_and(|url| url.starts_with("http://"));
     let mut builder = MicrosoftAzureBuilder::new()
         .with_container_name(&bucket.name)
         .with_retry(retry)
@@ -218,8 +235,14 @@ fn azure(
         (AzureConfigKey::SasKey, field("SharedAccessSignature")),
         (AzureConfigKey::Endpoint, endpoint),
         // The name that Azure's own command line reads.
-        (AzureConfigKey::AccountName, variables.get("AZURE_STORAGE_ACCOUNT").map(str::to_owned)),
-        (AzureConfigKey::AccessKey, variables.get("AZURE_STORAGE_KEY").map(str::to_owned)),
+        (
+            AzureConfigKey::AccountName,
+            variables.get("AZURE_STORAGE_ACCOUNT").map(str::to_owned),
+        ),
+        (
+            AzureConfigKey::AccessKey,
+            variables.get("AZURE_STORAGE_KEY").map(str::to_owned),
+        ),
     ];
     for (key, value) in from_connection {
         if let Some(value) = value {

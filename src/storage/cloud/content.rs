@@ -78,9 +78,15 @@ impl CloudContent {
     fn fill(&mut self) -> io::Result<()> {
         let goes_on = self.at == self.window_start + self.window.len() as u64
             || (self.window.is_empty() && self.at == self.head.len() as u64);
-        self.ahead = if goes_on { (self.ahead * 2).min(MOST) } else { FIRST };
+        self.ahead = if goes_on {
+            (self.ahead * 2).min(MOST)
+        } else {
+            FIRST
+        };
         let wanted = self.at..(self.at + self.ahead).min(self.size);
-        let fetched = self.runtime.block_on(fetch(&self.client, &self.path, wanted.clone()));
+        let fetched = self
+            .runtime
+            .block_on(fetch(&self.client, &self.path, wanted.clone()));
         let (size, bytes) = fetched.map_err(|error| {
             let doing = format!("read {}", self.path);
             io::Error::other(Failure::of(&error).explain(&self.bucket, &doing))

@@ -17,7 +17,12 @@ pub(super) struct Failure {
 }
 
 /// The codes that say an unfinished upload, or a part of it, is no longer there.
-const GONE: [&str; 4] = ["NoSuchUpload", "InvalidPart", "InvalidBlockList", "InvalidBlobOrBlock"];
+const GONE: [&str; 4] = [
+    "NoSuchUpload",
+    "InvalidPart",
+    "InvalidBlockList",
+    "InvalidBlobOrBlock",
+];
 
 impl Failure {
     /// Reads the library's error. Its own words show URLs, so only the store's are used.
@@ -53,7 +58,9 @@ impl Failure {
 
     /// Whether an unfinished upload is no longer there.
     pub(super) fn is_gone(&self) -> bool {
-        self.code.as_deref().is_some_and(|code| GONE.contains(&code))
+        self.code
+            .as_deref()
+            .is_some_and(|code| GONE.contains(&code))
             || (self.code.is_none() && self.status == Some(404))
     }
 
@@ -61,8 +68,10 @@ impl Failure {
     pub(super) fn explain(&self, bucket: &Bucket, doing: &str) -> StorageError {
         let code = self.code.as_deref().unwrap_or_default();
         let message = format!("can't {doing} in {bucket}: {}", self.reason());
-        if matches!(code, "QuotaExceeded" | "XMinioStorageFull" | "InsufficientStorage")
-            || self.status == Some(507)
+        if matches!(
+            code,
+            "QuotaExceeded" | "XMinioStorageFull" | "InsufficientStorage"
+        ) || self.status == Some(507)
         {
             return StorageError::Full(message);
         }
@@ -85,7 +94,7 @@ impl Failure {
     fn hint(&self, bucket: &Bucket) -> Option<String> {
         let keys = credentials(bucket.cloud);
         Some(match (self.code.as_deref().unwrap_or_default(), self.status) {
-            ("InvalidAccessKeyId", _) => format!("the store does not know this key; check {keys}"),
+            ("InvalidAccessKeyId" | "NotSignedUp", _) => format!("the store does not know this key; check {keys}"),
             ("SignatureDoesNotMatch" | "AuthenticationFailed", _) => {
                 format!("the secret does not belong to the key; check {keys}")
             }
@@ -184,7 +193,15 @@ fn innermost(error: &object_store::Error) -> String {
 fn between(text: &str, start: &str, end: &str) -> Option<String> {
     let (_, rest) = text.split_once(start)?;
     let (found, _) = rest.split_once(end)?;
-    Some(found.chars().take(300).collect::<String>().trim().trim_end_matches('.').to_owned())
+    Some(
+        found
+            .chars()
+            .take(300)
+            .collect::<String>()
+            .trim()
+            .trim_end_matches('.')
+            .to_owned(),
+    )
 }
 
 #[cfg(test)]
@@ -230,7 +247,10 @@ mod tests {
 
     #[test]
     fn a_full_store_is_full() {
-        assert!(matches!(answer(507, "XMinioStorageFull"), StorageError::Full(_)));
+        assert!(matches!(
+            answer(507, "XMinioStorageFull"),
+            StorageError::Full(_)
+        ));
     }
 
     #[test]

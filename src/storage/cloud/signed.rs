@@ -73,11 +73,7 @@ impl Ask {
     }
 
     /// Sends it once; `Err` when there was no answer.
-    async fn send(
-        &self,
-        signer: &dyn Signer,
-        http: &HttpClient,
-    ) -> Result<(u16, String), Failure> {
+    async fn send(&self, signer: &dyn Signer, http: &HttpClient) -> Result<(u16, String), Failure> {
         let mut options = SignedUrlOptions::new().with_query(self.query.clone());
         for (name, value) in &self.headers {
             let value = HeaderValue::from_str(value).map_err(|_| Failure::silent())?;
@@ -91,7 +87,11 @@ impl Ask {
         request.headers_mut().extend(options.signed_headers.clone());
         let answer = http.execute(request).await.map_err(|_| Failure::silent())?;
         let status = answer.status().as_u16();
-        let body = answer.into_body().bytes().await.map_err(|_| Failure::silent())?;
+        let body = answer
+            .into_body()
+            .bytes()
+            .await
+            .map_err(|_| Failure::silent())?;
         Ok((status, String::from_utf8_lossy(&body).into_owned()))
     }
 }
@@ -185,7 +185,9 @@ impl CloudStorage {
             // Some servers answer for an upload that is gone as if it were another's.
             Err(failure) if failure.is_gone() || failure.status == Some(403) => Ok(false),
             Err(failure) if matches!(failure.status, Some(400 | 405 | 501)) => Ok(true),
-            Err(failure) => Err(failure.explain(&self.bucket, &format!("look at the upload of {path}"))),
+            Err(failure) => {
+                Err(failure.explain(&self.bucket, &format!("look at the upload of {path}")))
+            }
         }
     }
 
@@ -213,7 +215,10 @@ impl CloudStorage {
                 named.insert(marker.parts.id);
             }
         }
-        Ok(uploads.into_iter().filter(|stray| !named.contains(&stray.id)).collect())
+        Ok(uploads
+            .into_iter()
+            .filter(|stray| !named.contains(&stray.id))
+            .collect())
     }
 
     async fn unfinished(&self) -> Result<Vec<Stray>, Failure> {
@@ -228,19 +233,28 @@ impl CloudStorage {
                 if let Some((key, id)) = markers.take() {
                     query.extend([("key-marker", key), ("upload-id-marker", id)]);
                 }
-                let body = self.try_ask(&Ask::get(ObjectPath::default(), query)).await?;
+                let body = self
+                    .try_ask(&Ask::get(ObjectPath::default(), query))
+                    .await?;
                 let page: answers::Uploads =
                     quick_xml::de::from_str(&body).map_err(|error| Failure {
                         code: None,
                         says: format!("the list of unfinished uploads can't be read: {error}"),
                         status: Some(200),
                     })?;
-                found.extend(page.uploads.into_iter().map(|upload| Stray {
+                let listed = page.uploads.into_iter().map(|upload| Stray {
                     name: self.below_root(&ObjectPath::from(upload.key)),
                     id: upload.upload_id,
                     since: upload.initiated,
-                }));
-                match (page.is_truncated, page.next_key_marker, page.next_upload_id_marker) {
+                });
+                // Not every server heeds the prefix.
+                let ours = format!("{folder}/");
+                found.extend(listed.filter(|stray| stray.name.starts_with(&ours)));
+                match (
+                    page.is_truncated,
+                    page.next_key_marker,
+                    page.next_upload_id_marker,
+                ) {
                     (true, Some(key), id) => markers = Some((key, id.unwrap_or_default())),
                     _ => break,
                 }

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
 use modelferry_providers::Sha256;
-use object_store::path::Path as ObjectPath;
 use object_store::multipart::PartId;
+use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStoreExt, PutPayload};
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
@@ -17,8 +17,8 @@ use uuid::Uuid;
 use super::super::{
     Expected, ONE_PART, Part, StageName, Staged, StagedUpload, StorageError, StorageKey,
 };
-use super::failure::Failure;
 use super::CloudStorage;
+use super::failure::Failure;
 
 /// A file whose hash is not known is held in memory up to this length: its
 /// name is its hash, and one request then stores it.
@@ -165,7 +165,9 @@ impl CloudStorage {
         }
         let mut parts = Parts {
             id: String::new(),
-            sha256: expected.sha256.filter(|_| self.client.keeps_uploads_apart()),
+            sha256: expected
+                .sha256
+                .filter(|_| self.client.keeps_uploads_apart()),
             nonce: Uuid::now_v7().simple().to_string(),
         };
         let path = self.at(&parts.object(name));
@@ -275,7 +277,10 @@ impl CloudStorage {
     }
 
     async fn is_sealed(&self, name: &StageName, path: &ObjectPath) -> Result<bool, StorageError> {
-        let sealed = self.marker(name).await?.is_some_and(|it| it.sealed.is_some());
+        let sealed = self
+            .marker(name)
+            .await?
+            .is_some_and(|it| it.sealed.is_some());
         Ok(sealed && self.head(path).await?.is_some())
     }
 
@@ -308,7 +313,9 @@ impl CloudStorage {
         let bytes = self.held.take(name);
         let matches = |bytes: &Bytes| Sha256::new(sha2::Sha256::digest(bytes).into()) == *sha256;
         let Some(bytes) = bytes.filter(matches) else {
-            return Err(StorageError::Failed(format!("{name} is not what is to be published")));
+            return Err(StorageError::Failed(format!(
+                "{name} is not what is to be published"
+            )));
         };
         self.put_object(&self.key(&StorageKey::Blob(*sha256)), bytes.into())
             .await
@@ -342,10 +349,16 @@ impl CloudStorage {
         size: u64,
     ) -> Result<(), StorageError> {
         if upload.sha256.is_some_and(|known| known != *sha256) {
-            return Err(StorageError::Failed(format!("{name} was begun as another blob")));
+            return Err(StorageError::Failed(format!(
+                "{name} was begun as another blob"
+            )));
         }
         let blob = self.key(&StorageKey::Blob(*sha256));
-        if self.head(&blob).await?.is_some_and(|meta| meta.size == size) {
+        if self
+            .head(&blob)
+            .await?
+            .is_some_and(|meta| meta.size == size)
+        {
             return self.discard_parts(name, upload).await;
         }
         if upload.sha256.is_some() {
@@ -383,7 +396,11 @@ impl CloudStorage {
             content_id: part.tag.clone(),
         });
         let tags = tags.collect();
-        let done = self.client.parts().complete_multipart(&path, &upload.id, tags).await;
+        let done = self
+            .client
+            .parts()
+            .complete_multipart(&path, &upload.id, tags)
+            .await;
         let there = self.head(&path).await?.map(|meta| meta.size);
         match (done, there) {
             (_, Some(there)) if there == size => Ok(()),
@@ -392,7 +409,9 @@ impl CloudStorage {
                 self.bucket,
                 there.unwrap_or_default()
             ))),
-            (Err(error), _) => Err(self.lost_or(name, &format!("put {path} together"), &error).await),
+            (Err(error), _) => Err(self
+                .lost_or(name, &format!("put {path} together"), &error)
+                .await),
         }
     }
 
@@ -413,7 +432,12 @@ impl CloudStorage {
     /// Frees an unfinished upload's parts. Ended already, which servers answer
     /// in different ways, is no error.
     pub(super) async fn abort(&self, path: &ObjectPath, id: &str) -> Result<(), StorageError> {
-        let Err(error) = self.client.parts().abort_multipart(path, &id.to_owned()).await else {
+        let Err(error) = self
+            .client
+            .parts()
+            .abort_multipart(path, &id.to_owned())
+            .await
+        else {
             return Ok(());
         };
         if Failure::of(&error).is_gone() || !self.upload_exists(path, id).await? {
@@ -427,11 +451,15 @@ impl CloudStorage {
         let mut staged = self.list("staging");
         while let Some(meta) = staged.try_next().await? {
             let name = self.below_root(&meta.location);
-            let Some(upload) = name.strip_prefix("staging/").and_then(|rest| rest.split('/').next())
+            let Some(upload) = name
+                .strip_prefix("staging/")
+                .and_then(|rest| rest.split('/').next())
             else {
                 continue;
             };
-            let touched = uploads.entry(upload.to_owned()).or_insert(meta.last_modified);
+            let touched = uploads
+                .entry(upload.to_owned())
+                .or_insert(meta.last_modified);
             *touched = meta.last_modified.max(*touched);
         }
         let uploads = uploads.into_iter();

@@ -30,7 +30,10 @@ fn server() -> &'static Moto {
             .read_line(&mut url)
             .unwrap();
         let url = url.trim().to_owned();
-        assert!(url.starts_with("http://"), "scripts/moto-server printed {url:?}");
+        assert!(
+            url.starts_with("http://"),
+            "scripts/moto-server printed {url:?}"
+        );
         Moto {
             url,
             _process: process,

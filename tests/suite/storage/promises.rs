@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use modelferry::storage::{
-    Expected, Part, StageName, Staged, Storage, StorageError, StorageKey,
-};
+use modelferry::storage::{Expected, Part, StageName, Staged, Storage, StorageError, StorageKey};
 use modelferry_providers::Sha256;
 use sha2::Digest;
 
@@ -100,7 +98,11 @@ pub async fn read_all(storage: &dyn Storage, sha256: Sha256) -> Vec<u8> {
 }
 
 async fn is_there(storage: &dyn Storage, sha256: Sha256) -> bool {
-    storage.stat(&StorageKey::Blob(sha256)).await.unwrap().is_some()
+    storage
+        .stat(&StorageKey::Blob(sha256))
+        .await
+        .unwrap()
+        .is_some()
 }
 
 async fn staged_uploads(storage: &dyn Storage) -> Vec<String> {
@@ -119,7 +121,10 @@ pub async fn a_published_blob_reads_back_as_it_was(bench: &Bench) {
             let sha256 = bring(storage, index, &bytes, expected).await;
             let key = StorageKey::Blob(sha256);
             assert_eq!(storage.stat(&key).await.unwrap(), Some(length as u64));
-            assert!(read_all(storage, sha256).await == bytes, "{length} {expected:?}");
+            assert!(
+                read_all(storage, sha256).await == bytes,
+                "{length} {expected:?}"
+            );
             storage.remove(&key).await.unwrap();
         }
     }
@@ -209,7 +214,11 @@ pub async fn nothing_stays_staged_after_a_publish(bench: &Bench) {
         let bytes = content(length);
         for expected in [known(&bytes), unknown_hash(&bytes), Expected::default()] {
             bring(storage, 1, &bytes, expected).await;
-            assert_eq!(staged_uploads(storage).await, Vec::<String>::new(), "{length}");
+            assert_eq!(
+                staged_uploads(storage).await,
+                Vec::<String>::new(),
+                "{length}"
+            );
         }
     }
     assert_eq!(storage.strays().await.unwrap(), []);
@@ -270,7 +279,11 @@ pub async fn discarding_an_upload_takes_all_of_its_files(bench: &Bench) {
     let storage = &*bench.storage;
     let bytes = content(PART + 1);
     let mut staged = Vec::new();
-    for (index, expected) in [(1, known(&bytes)), (2, unknown_hash(&bytes)), (3, Expected::default())] {
+    for (index, expected) in [
+        (1, known(&bytes)),
+        (2, unknown_hash(&bytes)),
+        (3, Expected::default()),
+    ] {
         staged.push(storage.stage(&name(index), expected).await.unwrap());
         write_one(storage, &staged[staged.len() - 1], &bytes, 0).await;
     }
@@ -319,8 +332,17 @@ pub async fn any_range_can_be_read(bench: &Bench) {
     let storage = &*bench.storage;
     let bytes = content(1_500_000);
     let key = StorageKey::Blob(bring(storage, 1, &bytes, known(&bytes)).await);
-    for range in [0..1, 0..1_500_000, 700_000..1_200_001, 1_499_999..1_500_000, 5..5] {
-        let stream = storage.read(&key, range.start as u64..range.end as u64).await.unwrap();
+    for range in [
+        0..1,
+        0..1_500_000,
+        700_000..1_200_001,
+        1_499_999..1_500_000,
+        5..5,
+    ] {
+        let stream = storage
+            .read(&key, range.start as u64..range.end as u64)
+            .await
+            .unwrap();
         let chunks: Vec<Bytes> = stream.try_collect().await.unwrap();
         assert!(chunks.concat() == bytes[range.clone()], "{range:?}");
     }
@@ -355,7 +377,10 @@ pub async fn what_is_not_there_is_missing_and_not_an_error_to_remove(bench: &Ben
     let key = StorageKey::Blob(hash(b"never stored"));
     assert_eq!(storage.stat(&key).await.unwrap(), None);
     let opened = storage.open(&key).await.map(drop);
-    assert!(matches!(opened, Err(StorageError::Missing(_))), "{opened:?}");
+    assert!(
+        matches!(opened, Err(StorageError::Missing(_))),
+        "{opened:?}"
+    );
     let read = storage.read(&key, 0..1).await.map(drop);
     assert!(matches!(read, Err(StorageError::Missing(_))), "{read:?}");
     storage.remove(&key).await.unwrap();
@@ -366,7 +391,10 @@ pub async fn blobs_and_manifests_are_listed(bench: &Bench) {
     let mut stored = Vec::new();
     for length in [1, 2, 3] {
         let bytes = content(length);
-        stored.push((bring(storage, 1, &bytes, known(&bytes)).await, length as u64));
+        stored.push((
+            bring(storage, 1, &bytes, known(&bytes)).await,
+            length as u64,
+        ));
     }
     for entity in ["model_1", "asset_2"] {
         let key = StorageKey::Manifest {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -136,7 +136,12 @@ impl Server {
         let root = self.folder.path().join(bucket);
         let mut names = Vec::new();
         walk(&root, &mut |path| {
-            names.push(path.strip_prefix(&root).unwrap().to_string_lossy().into_owned());
+            names.push(
+                path.strip_prefix(&root)
+                    .unwrap()
+                    .to_string_lossy()
+                    .into_owned(),
+            );
         });
         names.sort();
         names
@@ -150,11 +155,6 @@ impl Server {
             parts += usize::from(name.contains(".upload_id-") || name.contains(".part-"));
         });
         parts
-    }
-
-    /// Where the server keeps an object.
-    pub fn file(&self, bucket: &str, object: &str) -> PathBuf {
-        self.folder.path().join(bucket).join(object)
     }
 }
 
@@ -183,7 +183,10 @@ async fn answer(State(desk): State<Desk>, request: Request) -> Response {
     if let Some(Fault::Answer(status, code)) = fault {
         return told(status, code);
     }
-    let answered = desk.service.call(request.map(s3s::Body::http_body_unsync)).await;
+    let answered = desk
+        .service
+        .call(request.map(s3s::Body::http_body_unsync))
+        .await;
     match (fault, answered) {
         (Some(Fault::Afterwards(status, code)), _) => told(status, code),
         (_, Ok(response)) => response.map(Body::new),
@@ -194,7 +197,11 @@ async fn answer(State(desk): State<Desk>, request: Request) -> Response {
 /// Asks with no credentials, as a client with a signed URL does.
 pub async fn ask(method: &str, url: &str, body: &[u8]) -> (u16, Vec<(String, String)>, Vec<u8>) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let (host, path) = url
+        .strip_prefix("http://")
+        .unwrap()
+        .split_once('/')
+        .unwrap();
     let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();
     let head = format!(
         "{method} /{path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
@@ -204,11 +211,20 @@ pub async fn ask(method: &str, url: &str, body: &[u8]) -> (u16, Vec<(String, Str
     stream.write_all(body).await.unwrap();
     let mut answer = Vec::new();
     let read = stream.read_to_end(&mut answer);
-    tokio::time::timeout(Duration::from_secs(60), read).await.unwrap().unwrap();
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    tokio::time::timeout(Duration::from_secs(60), read)
+        .await
+        .unwrap()
+        .unwrap();
+    let end = answer
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .unwrap();
     let head = String::from_utf8_lossy(&answer[..end]).into_owned();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    let headers = head.lines().skip(1).filter_map(|line| line.split_once(": "));
+    let headers = head
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_once(": "));
     let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
     (status, headers.collect(), answer[end + 4..].to_vec())
 }
