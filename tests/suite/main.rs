@@ -8,4 +8,6 @@
 )]
 
 mod architecture;
+mod faults;
+mod pipeline;
 mod storage;
