@@ -12,3 +12,4 @@ mod databases;
 mod faults;
 mod pipeline;
 mod records;
+mod storage;
