@@ -15,6 +15,8 @@ use serde::Serialize;
 pub use self::keys::{KEYS, Key};
 use crate::error::{Code, Error};
 use crate::inspect::PicklePolicy;
+use crate::records::Database;
+use crate::storage::{Place, Variables};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,10 +67,16 @@ pub struct Flags {
 pub struct Config {
     /// Where the embedded database, the storage and the keys are.
     pub home: PathBuf,
-    /// The embedded database's file.
-    pub database: PathBuf,
+    /// The records' database.
+    pub database: Database,
     /// The storage's folder.
     pub storage: PathBuf,
+    /// The embedded database's file.
+    pub database: PathBuf,
+    /// Where files are kept.
+    pub storage: Place,
+    /// How to reach it, where it is a bucket.
+    pub storage_variables: Variables,
     /// Hugging Face or a mirror.
     pub huggingface_endpoint: SafeUrl,
     /// Civitai or a stand-in.
@@ -129,8 +137,15 @@ impl Config {
             None => keys::login_token(environment),
         };
         Ok(Self {
-            database: values.place(&keys::DATABASE_URL, "sqlite", &home)?,
+            database: values
+                .read(&keys::DATABASE_URL, str::parse)?
+                .unwrap_or_else(|| Database::Sqlite(home.join(keys::DATABASE_URL.within_home))),
             storage: values.place(&keys::STORAGE, "file", &home)?,
+            database: values.place(&keys::DATABASE_URL, "sqlite", &home)?,
+            storage: values
+                .read(&keys::STORAGE, Place::parse)?
+                .unwrap_or_else(|| Place::Folder(home.join(keys::STORAGE.within_home))),
+            storage_variables: Variables::gather(environment),
             huggingface_endpoint: values.endpoint(&keys::HF_ENDPOINT)?,
             civitai_endpoint: values.endpoint(&keys::CIVITAI_ENDPOINT)?,
             auth: Auth {
@@ -298,7 +313,7 @@ impl Values {
                     value: Some(if key.secret {
                         "********".to_owned()
                     } else {
-                        value.text.clone()
+                        parse::without_password(&value.text)
                     }),
                     origin: value.origin.to_string(),
                 },

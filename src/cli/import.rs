@@ -249,8 +249,13 @@ fn print(output: &Output, config: &Config, source: &str, ended: &Ended, started:
         output.line(&format!("  entity    {entity}"));
     }
     if let Some(plan) = &detail.plan {
-        let folder = library_folder(&config.storage, plan);
-        output.line(&format!("  files in  {}", folder.display()));
+        match config.storage.folder() {
+            Some(root) => {
+                let folder = library_folder(root, plan);
+                output.line(&format!("  files in  {}", folder.display()));
+            }
+            None => output.line(&format!("  files in  {}", config.storage)),
+        }
         for warning in &plan.warnings {
             output.note(&format!("warning: {}", warning.message));
         }

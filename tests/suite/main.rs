@@ -9,10 +9,13 @@
 
 mod architecture;
 mod bad_input;
+mod databases;
 mod faults;
 mod import;
 mod interrupt;
 mod pipeline;
 mod real_input;
+mod records;
 mod secrets;
+mod storage;
 mod support;
