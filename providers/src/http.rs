@@ -127,11 +127,16 @@ impl Http {
             (settings.retry.max_wait, u32::MAX)
         };
         let mut attempt = 0;
+        let mut pushbacks = 0;
         loop {
             retry::wait_for(&*settings.pauses, &host, most).await?;
             pace.wait(&host).await;
-            let outcome = self.once(request).await;
+            let mut outcome = self.once(request).await;
             self.heed(&host, &outcome).await?;
+            if let Ok(answer) = &mut outcome {
+                pushbacks += u32::from(matches!(answer.status, 429 | 503));
+                answer.pushbacks = pushbacks;
+            }
             let delay = settings.retry.delay(attempt, &outcome);
             let Some(delay) = delay.filter(|_| attempt + 1 < tries) else {
                 return outcome;
@@ -180,8 +185,11 @@ impl Http {
     pub async fn follow(&self, request: &Request) -> Result<Answer, ProviderError> {
         let mut request = request.clone();
         let mut visited = vec![request.url.clone()];
+        let mut pushbacks = 0;
         loop {
-            let answer = self.send(&request).await?;
+            let mut answer = self.send(&request).await?;
+            pushbacks += answer.pushbacks;
+            answer.pushbacks = pushbacks;
             let Some(target) = answer.redirect()? else {
                 return Ok(answer);
             };

@@ -332,9 +332,13 @@ impl RecordsLedger<'_> {
         else {
             return Ok(None);
         };
-        Ok(serde_json::from_value(saved)
-            .ok()
-            .map(|checkpoint| (checkpoint, parts)))
+        match serde_json::from_value(saved) {
+            Ok(checkpoint) => Ok(Some((checkpoint, parts))),
+            Err(_) => {
+                self.reset().await?;
+                Ok(None)
+            }
+        }
     }
 }
 

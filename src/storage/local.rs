@@ -222,8 +222,13 @@ impl Storage for LocalStorage {
             .root
             .join(format!("staging/.put-{}", uuid::Uuid::now_v7().simple()));
         let target = self.path(key);
+        let mode = match key {
+            // As a published one: the library's links share the file.
+            StorageKey::Blob(_) => 0o444,
+            StorageKey::Manifest { .. } => 0o644,
+        };
         self.blocking("store", staging, move |path| {
-            let written = write_durably(path, &bytes).and_then(|_locked| {
+            let written = write_durably(path, &bytes, mode).and_then(|_locked| {
                 make_parent(&target)?;
                 fs::rename(path, &target)?;
                 sync_parent(&target)
@@ -343,10 +348,11 @@ fn existing_file(path: &Path) -> io::Result<File> {
 }
 
 /// Writes a file that is locked until it is whole. Returns it, still locked.
-fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<File> {
+fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> io::Result<File> {
     let mut file = new_file(path)?;
     file.lock()?;
     file.write_all(bytes)?;
+    file.set_permissions(fs::Permissions::from_mode(mode))?;
     file.sync_all()?;
     Ok(file)
 }
