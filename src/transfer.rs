@@ -33,6 +33,7 @@ pub use self::limits::Limits;
 pub use self::pace::Pace;
 pub use self::patience::Patience;
 use self::ranges::{Fetched, Source};
+use crate::crash;
 use crate::error::{Code, Error, Stop};
 use crate::storage::{Expected, Part, StageName, Staged, Storage};
 use crate::upload::Verification;
@@ -244,15 +245,18 @@ impl Engine {
             .storage
             .write_part(staged, number, offset, chunks)
             .await?;
+        crash::point("part-written");
         drop(memory);
         Ok((part, hashers))
     }
 
     async fn save(&self, job: &Job<'_>, snapshot: Snapshot) -> Result<Saved, Stop> {
         self.storage.flush(&snapshot.checkpoint.staged).await?;
+        crash::point("flushed");
         job.ledger
             .save(&snapshot.checkpoint, &snapshot.new_parts)
             .await?;
+        crash::point("checkpoint-saved");
         Ok(snapshot.saved)
     }
 
@@ -273,8 +277,10 @@ impl Engine {
             sha256: job.artifact.digests.sha256,
             size: job.artifact.size.exact(),
         };
+        let staged = self.storage.stage(&job.stage, expected).await?;
+        crash::point("staged");
         let checkpoint = Checkpoint {
-            staged: self.storage.stage(&job.stage, expected).await?,
+            staged,
             done: 0,
             part_size: ranges::part_size(job.artifact.size.approximate()),
             total: None,
@@ -303,9 +309,11 @@ impl Engine {
             staged,
             parts,
         } = received;
+        crash::point("verified");
         self.storage
             .publish(&staged, &parts, &computed.sha256)
             .await?;
+        crash::point("published");
         Ok(Landed {
             verification: computed.verification(&job.artifact.digests),
             sha256: computed.sha256,

@@ -133,10 +133,12 @@ impl Http {
             pace.wait(&host).await;
             let mut outcome = self.once(request).await;
             self.heed(&host, &outcome).await?;
-            if let Ok(answer) = &mut outcome {
-                pushbacks += u32::from(matches!(answer.status, 429 | 503));
-                answer.pushbacks = pushbacks;
-            }
+            count_pushbacks(&mut outcome, &mut pushbacks);
+            let tries = if request.is_counted && retry::is_used_up(&outcome) {
+                1
+            } else {
+                tries
+            };
             let delay = settings.retry.delay(attempt, &outcome);
             let Some(delay) = delay.filter(|_| attempt + 1 < tries) else {
                 return outcome;
@@ -241,6 +243,14 @@ impl fmt::Debug for Http {
         f.debug_struct("Http")
             .field("guard", &self.inner.guard)
             .finish_non_exhaustive()
+    }
+}
+
+/// Tells an answer how often its host had said no before and with it.
+fn count_pushbacks(outcome: &mut Result<Answer, ProviderError>, so_far: &mut u32) {
+    if let Ok(answer) = outcome {
+        *so_far += u32::from(matches!(answer.status, 429 | 503));
+        answer.pushbacks = *so_far;
     }
 }
 

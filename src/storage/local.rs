@@ -19,6 +19,7 @@ use super::{
     BlobEntry, ByteStream, Content, Expected, Part, StageName, Staged, StagedUpload, Storage,
     StorageError, StorageKey, Stray,
 };
+use crate::crash;
 
 /// How much one read of a stream takes.
 const CHUNK: u64 = 256 * 1024;
@@ -157,7 +158,9 @@ impl Storage for LocalStorage {
             file.set_permissions(fs::Permissions::from_mode(0o444))?;
             file.sync_all()?;
             make_parent(&target)?;
+            crash::point("synced");
             fs::rename(path, &target)?;
+            crash::point("renamed");
             sync_parent(&target)?;
             remove_empty_parent(path);
             Ok(())
@@ -230,7 +233,9 @@ impl Storage for LocalStorage {
         self.blocking("store", staging, move |path| {
             let written = write_durably(path, &bytes, mode).and_then(|_locked| {
                 make_parent(&target)?;
+                crash::point("put-written");
                 fs::rename(path, &target)?;
+                crash::point("put-renamed");
                 sync_parent(&target)
             });
             if written.is_err() {

@@ -8,6 +8,7 @@ use super::digest::{self, Computed, Hashers};
 use super::flow::check_length;
 use super::ranges::{Memory, Source};
 use super::{Engine, Job, Landed, mismatched};
+use crate::crash;
 use crate::error::{Code, Error, Stop};
 use crate::storage::{ONE_PART, StorageKey};
 
@@ -91,10 +92,12 @@ impl Engine {
             (Some(only), true) => only,
             (last, _) => Bytes::from([chunks.concat(), last.unwrap_or_default().to_vec()].concat()),
         };
+        crash::point("whole-verified");
         self.storage
             .put(&StorageKey::Blob(computed.sha256), bytes)
             .await
             .map_err(Error::from)?;
+        crash::point("whole-published");
         Ok(Landed {
             verification: computed.verification(&job.artifact.digests),
             sha256: computed.sha256,

@@ -9,7 +9,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("reqwest::", &["providers/src/http"]),
     ("sqlx::", &["src/records"]),
     ("object_store::", &["src/storage"]),
-    ("clap::", &["src/cli"]),
+    ("clap::", &["src/cli", "fixtures/src/main"]),
     ("indicatif::", &["src/cli"]),
     ("std::env::", &["src/config"]),
     ("println!", &["fixtures/src/main", "examples/"]),

@@ -8,5 +8,9 @@
 )]
 
 mod architecture;
+mod crash;
 mod faults;
 mod pipeline;
+mod program;
+mod resume;
+mod stalls;

@@ -103,8 +103,7 @@ async fn look(other: &Other, url: &SafeUrl, auth: &Auth) -> Result<Found, Provid
     let last = answer.url.clone();
     let serves_ranges = answer.status == 206;
     let suggested = answer
-        .headers
-        .get("content-disposition")
+        .header_bytes("content-disposition")
         .and_then(name::suggested);
     let tag = answer.header("etag").map(ToOwned::to_owned);
     let mut body = ranged::body(answer, &asked, None)?;
