@@ -9,8 +9,10 @@
 
 mod architecture;
 mod crash;
+mod databases;
 mod faults;
 mod pipeline;
 mod program;
+mod records;
 mod resume;
 mod stalls;
