@@ -15,6 +15,7 @@ use modelferry_providers::{Plan, Providers};
 use tokio_util::sync::CancellationToken;
 
 pub use self::unchanged::find_unchanged;
+use crate::crash;
 use crate::error::{Code, Error, Stop};
 use crate::inspect::{AllowList, PicklePolicy};
 use crate::progress::{Event, Observer};
@@ -65,6 +66,7 @@ pub async fn run(
     observer: Arc<dyn Observer>,
     cancel: &CancellationToken,
 ) -> Result<(), Stop> {
+    crash::point("claimed");
     let import = Import {
         ferry,
         claim,
@@ -151,6 +153,7 @@ impl Import<'_> {
                 .advance(self.claim, Pending, Validating)
                 .await?,
         )?;
+        crash::point("validating");
         self.observer.event(&Event::Status(Validating));
         Ok(())
     }
@@ -165,6 +168,7 @@ impl Import<'_> {
                 .validated(self.claim, found.kind, found.media_type)
                 .await?,
         )?;
+        crash::point("validated");
         self.observer.event(&Event::Status(Validated));
         Ok(())
     }
