@@ -216,7 +216,7 @@ impl Cli {
             Err(error) => return output.refuse(&error),
         };
         output.start_logs(self.verbose, &config);
-        let outcome = self.command.run(&output, &config).await;
+        let outcome = Box::pin(self.command.run(&output, &config)).await;
         outcome.unwrap_or_else(|error| match error.code {
             Code::NotFound => {
                 output.error(&error);
