@@ -9,6 +9,7 @@
 
 mod architecture;
 mod bad_input;
+mod civitai;
 mod crash;
 mod databases;
 mod faults;

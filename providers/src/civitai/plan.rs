@@ -306,3 +306,6 @@ fn left_out(files: &[Named], chosen: &[Named]) -> Option<Warning> {
         format!("the version has other files, which --all-files or --include takes: {names}{more}");
     (!others.is_empty()).then(|| Warning::new("other_files", message))
 }
+
+#[cfg(test)]
+mod tests;
