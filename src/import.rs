@@ -3,6 +3,10 @@
 //! The API, the command line and syncs only write an upload and its job;
 //! whoever holds the claim runs [`run`].
 
+mod choose;
+mod early;
+mod judge;
+mod policy;
 mod register;
 mod steps;
 mod unchanged;
@@ -12,9 +16,10 @@ use std::sync::Arc;
 use modelferry_providers::{Plan, Providers};
 use tokio_util::sync::CancellationToken;
 
+pub use self::early::{Look, Verdict};
+pub use self::policy::{FlaggedPolicy, FormatRule, NsfwLevel, Overrides, Rules, UnknownFormat};
 pub use self::unchanged::find_unchanged;
 use crate::error::{Error, Stop};
-use crate::inspect::{AllowList, PicklePolicy};
 use crate::progress::{Event, Observer};
 use crate::records::{Claim, Records};
 use crate::storage::Storage;
@@ -35,16 +40,15 @@ pub struct Ferry {
     pub engine: Engine,
     /// The tokens of the operator.
     pub tokens: Tokens,
-    /// What may be done with pickles.
-    pub pickles: PicklePolicy,
-    /// Pickle references the operator vouches for.
-    pub allowed_references: Arc<AllowList>,
+    /// What the operator lets in.
+    pub rules: Arc<Rules>,
 }
 
 /// One claimed upload on its way.
 struct Import<'a> {
     ferry: &'a Ferry,
     claim: &'a Claim,
+    rules: Rules,
     observer: Arc<dyn Observer>,
     cancel: &'a CancellationToken,
 }
@@ -66,6 +70,7 @@ pub async fn run(
     let import = Import {
         ferry,
         claim,
+        rules: ferry.rules.for_request(&claim.detail.request),
         observer,
         cancel,
     };
@@ -85,7 +90,9 @@ impl Import<'_> {
     async fn steps(&self, resolved: Option<Plan>) -> Result<(), Stop> {
         let plan = self.resolve(resolved).await?;
         self.prove_access(&plan).await?;
-        let missing = self.reuse(&plan).await?;
+        let refused = self.leave_out(&plan).await?;
+        let missing = self.reuse(&plan, &refused).await?;
+        let missing = self.judge_early(&plan, missing).await?;
         self.transfer(&plan, missing).await?;
         self.validating().await?;
         let found = self.inspect(&plan).await?;
@@ -138,7 +145,7 @@ impl Import<'_> {
         Ok(())
     }
 
-    async fn validated(&self, found: &steps::Found) -> Result<(), Stop> {
+    async fn validated(&self, found: &judge::Found) -> Result<(), Stop> {
         if self.claim.detail.upload.status == Validated {
             return Ok(());
         }

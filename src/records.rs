@@ -18,7 +18,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Sqlite, Transaction};
 
-pub use self::artifacts::{ArtifactRow, Stored};
+pub use self::artifacts::{ArtifactRow, Refused, Stored};
 pub use self::jobs::{Claim, Entity, EntityFile};
 pub use self::uploads::{Filter, NewUpload, UploadDetail};
 use crate::error::{Code, Error};

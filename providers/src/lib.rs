@@ -32,7 +32,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use crate::artifact::{
-    Artifact, Body, ByteRange, Origin, Place, Plan, Size, Validator, Warning,
+    Artifact, Body, ByteRange, LeftOut, Origin, Place, Plan, Size, Validator, Warning,
 };
 pub use crate::auth::{Auth, Token};
 pub use crate::civitai::{

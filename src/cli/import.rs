@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::entity::library_folder;
 use crate::error::{Error, Stop};
 use crate::import::find_unchanged;
+use crate::inspect::Facts;
 use crate::progress::{Observer, Unwatched};
 use crate::records::{ArtifactRow, NewUpload, UploadDetail};
 use crate::request::ImportRequest;
@@ -41,6 +42,10 @@ pub(super) struct ShownArtifact {
     reused: bool,
     verification: Option<Verification>,
     repaired: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Facts>,
 }
 
 #[derive(Serialize)]
@@ -194,7 +199,7 @@ async fn ended(
     });
     if outcome == Outcome::Unchanged {
         for artifact in &mut artifacts {
-            artifact.reused = true;
+            artifact.reused = artifact.status == ArtifactStatus::Stored;
             artifact.bytes_transferred = 0;
         }
     }
@@ -264,6 +269,11 @@ fn print(output: &Output, config: &Config, source: &str, ended: &Ended, started:
         }
     }
     for file in &ended.artifacts {
+        if let Some(warning) = file.warning() {
+            output.note(&format!("warning: {warning}"));
+        }
+    }
+    for file in &ended.artifacts {
         output.line(&format!("    {}", file.summary()));
     }
 }
@@ -279,11 +289,19 @@ pub(super) fn shown_artifacts(rows: &[ArtifactRow]) -> Vec<ShownArtifact> {
             reused: row.reused,
             verification: row.verification,
             repaired: row.repaired,
+            reason: row.reason.clone(),
+            facts: row.facts.clone(),
         })
         .collect()
 }
 
 impl ShownArtifact {
+    /// Why it was left out, if it was.
+    pub fn warning(&self) -> Option<String> {
+        let reason = self.reason.as_deref()?;
+        Some(format!("{} was left out: {reason}", self.path))
+    }
+
     /// One line for people.
     pub fn summary(&self) -> String {
         let checked = self.verification.map_or("", Verification::as_str);
@@ -291,10 +309,11 @@ impl ShownArtifact {
             || "-".to_owned(),
             |hash| hash.to_string().chars().take(12).collect(),
         );
-        let note = match (self.reused, self.repaired) {
-            (true, _) => "  reused",
-            (false, true) => "  repaired",
-            (false, false) => "",
+        let note = match (self.status, self.reused, self.repaired) {
+            (ArtifactStatus::Refused, ..) => "  refused",
+            (_, true, _) => "  reused",
+            (_, false, true) => "  repaired",
+            (_, false, false) => "",
         };
         format!(
             "{:>11}  {hash:12}  {checked:13}  {}{note}",

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::import::{ShownArtifact, shown_artifacts};
-use super::output::{Output, ShownError, printable, size};
+use super::output::{Output, ShownError, facts_line, printable, size};
 use super::{Exit, ListArgs, session};
 use crate::config::Config;
 use crate::error::Error;
@@ -65,6 +65,12 @@ pub(super) async fn show(output: &Output, config: &Config, id: &str) -> Result<E
     }
     for file in &artifacts {
         output.line(&format!("  {}", file.summary()));
+        if let Some(facts) = &file.facts {
+            output.line(&format!("{:44}{}", "", printable(&facts_line(facts))));
+        }
+    }
+    for warning in artifacts.iter().filter_map(ShownArtifact::warning) {
+        output.line(&format!("  warning   {}", printable(&warning)));
     }
     if let Some(error) = &detail.error {
         output.line(&format!(

@@ -5,6 +5,7 @@ use sqlx::{FromRow, Sqlite, Transaction};
 
 use super::{Claim, Records, broken, from_db, from_json, now, to_db, to_json, word};
 use crate::error::{Code, Error};
+use crate::inspect::Facts;
 use crate::storage::Part;
 use crate::upload::{ArtifactStatus, Verification};
 
@@ -31,8 +32,23 @@ pub struct ArtifactRow {
     pub reused: bool,
     /// Whether a first, damaged transfer was made good.
     pub repaired: bool,
-    /// Why it failed.
+    /// Why it failed or was refused.
     pub error_code: Option<String>,
+    /// Why it was refused, in plain words.
+    pub reason: Option<String>,
+    /// What its headers say it is.
+    pub facts: Option<Facts>,
+}
+
+/// A file that the gate refuses and the import does without.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// The class of the refusal.
+    pub code: Code,
+    /// Why, in plain words.
+    pub reason: String,
+    /// Bytes that came over the wire to find out.
+    pub bytes_transferred: u64,
 }
 
 /// A file whose blob is published.
@@ -116,7 +132,7 @@ impl Records {
     /// When the database can't be read.
     pub async fn artifacts(&self, upload: &str) -> Result<Vec<ArtifactRow>, Error> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT position, path, size, sha256, git_sha1, status, verification, bytes_transferred, reused, repaired, error_code \
+            "SELECT position, path, size, sha256, git_sha1, status, verification, bytes_transferred, reused, repaired, error_code, reason, facts \
              FROM artifacts WHERE upload_id = $1 ORDER BY position",
         )
         .bind(upload)
@@ -307,6 +323,76 @@ impl Records {
         Ok(true)
     }
 
+    /// Records that a file is refused, and the bytes it cost to find out.
+    ///
+    /// # Errors
+    /// When the database can't be written.
+    pub async fn refuse(
+        &self,
+        claim: &Claim,
+        position: u32,
+        refused: &Refused,
+    ) -> Result<bool, Error> {
+        let Some(mut tx) = self.leased(claim).await? else {
+            return Ok(false);
+        };
+        sqlx::query(
+            "UPDATE artifacts SET status = 'refused', error_code = $3, reason = $4, facts = NULL, \
+             bytes_transferred = bytes_transferred + $5 WHERE upload_id = $1 AND position = $2",
+        )
+        .bind(claim.upload_id())
+        .bind(i64::from(position))
+        .bind(refused.code.as_str())
+        .bind(&refused.reason)
+        .bind(to_db(refused.bytes_transferred))
+        .execute(&mut *tx)
+        .await
+        .map_err(broken)?;
+        tx.commit().await.map_err(broken)?;
+        Ok(true)
+    }
+
+    /// Makes refused files pending again, to be judged anew.
+    ///
+    /// # Errors
+    /// When the database can't be written.
+    pub async fn take_back_refusals(&self, claim: &Claim) -> Result<bool, Error> {
+        let Some(mut tx) = self.leased(claim).await? else {
+            return Ok(false);
+        };
+        sqlx::query(
+            "UPDATE artifacts SET status = 'pending', error_code = NULL, reason = NULL \
+             WHERE upload_id = $1 AND status = 'refused'",
+        )
+        .bind(claim.upload_id())
+        .execute(&mut *tx)
+        .await
+        .map_err(broken)?;
+        tx.commit().await.map_err(broken)?;
+        Ok(true)
+    }
+
+    /// Records what the headers of these files say they are.
+    ///
+    /// # Errors
+    /// When the database can't be written.
+    pub async fn save_facts(&self, claim: &Claim, facts: &[(u32, &Facts)]) -> Result<bool, Error> {
+        let Some(mut tx) = self.leased(claim).await? else {
+            return Ok(false);
+        };
+        for (position, facts) in facts {
+            sqlx::query("UPDATE artifacts SET facts = $3 WHERE upload_id = $1 AND position = $2")
+                .bind(claim.upload_id())
+                .bind(i64::from(*position))
+                .bind(to_json(facts)?)
+                .execute(&mut *tx)
+                .await
+                .map_err(broken)?;
+        }
+        tx.commit().await.map_err(broken)?;
+        Ok(true)
+    }
+
     /// The blob that an earlier import found to have this git id and length.
     ///
     /// # Errors
@@ -371,6 +457,8 @@ struct Row {
     reused: bool,
     repaired: bool,
     error_code: Option<String>,
+    reason: Option<String>,
+    facts: Option<String>,
 }
 
 impl Row {
@@ -393,6 +481,11 @@ impl Row {
             reused: self.reused,
             repaired: self.repaired,
             error_code: self.error_code,
+            reason: self.reason,
+            facts: self
+                .facts
+                .map(|text| from_json("a file's facts", &text))
+                .transpose()?,
         })
     }
 }

@@ -73,6 +73,7 @@ pub(super) fn plan(
         ),
         is_asset: is_asset(found, &chosen),
         artifacts,
+        left_out: Vec::new(),
         warnings,
         card: Some(card::card(found, &paths)),
     })

@@ -138,6 +138,7 @@ fn plan(
         place: place(asked)?,
         is_asset: asked.repo_type != RepoType::Model,
         artifacts: picked.artifacts,
+        left_out: Vec::new(),
         warnings,
         card: None,
     })

@@ -77,6 +77,7 @@ pub(super) async fn plan(
                 validator: found.validator,
             }),
         }],
+        left_out: Vec::new(),
         warnings,
         card: None,
     })

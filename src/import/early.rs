@@ -1,0 +1,229 @@
+//! Looking into a file before the bulk of it moves: its headers are fetched by
+//! range, on demand, and judged by the same rules as the stored bytes will be.
+//!
+//! What fails here costs kilobytes. What can't be decided within the budget, or
+//! at a server without ranges, is decided once it is stored.
+
+mod remote;
+
+use std::collections::HashMap;
+use std::io::Cursor;
+use std::time::Duration;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use modelferry_providers::{Artifact, Auth, Plan, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use self::remote::{Budget, Prefix, Remote};
+use super::Ferry;
+use super::choose::leftover;
+use super::judge::refused;
+use super::policy::Rules;
+use crate::error::Error;
+use crate::inspect::{self, Finding, InspectError, RefusalReason};
+use crate::request::ImportRequest;
+use crate::storage::StorageKey;
+
+/// Files that are looked into at once.
+pub(super) const SIDE_BY_SIDE: usize = 8;
+/// A shorter file is fetched as fast as looked into.
+const WORTH_IT: u64 = 2 * 1024 * 1024;
+/// The most files of one import that are looked into.
+const MOST_FILES: usize = 256;
+/// Files whose name promises nothing of use are only looked into where there are as few.
+const FEW: usize = 8;
+/// Files of weights whose headers a preview shows; a repository's further shards say no more.
+const SHOWN: usize = 24;
+/// How long one look may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a look at a file's headers told.
+#[derive(Debug)]
+pub struct Look {
+    /// Whether it may come in, as far as its headers tell.
+    pub verdict: Verdict,
+    /// Bytes that the look moved.
+    pub bytes: u64,
+}
+
+/// Whether a file may come in, as far as its headers tell.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Nothing speaks against it.
+    Fit(Finding),
+    /// It can't come in, whatever the rest of it holds.
+    Refused(Error),
+    /// The headers don't tell, or could not be had.
+    Undecided,
+}
+
+/// Which of the missing files are looked into, by their place in the plan.
+pub(super) fn candidates<'p>(plan: &'p Plan, missing: &[u32]) -> Vec<(u32, &'p Artifact)> {
+    let few = plan.artifacts.len() <= FEW;
+    let is_worth_it = |artifact: &Artifact| {
+        let path = artifact.path.as_str();
+        if leftover(path).is_some() {
+            // Often refused and always short: kept from being stored at all.
+            return true;
+        }
+        let is_long = artifact
+            .size
+            .approximate()
+            .is_none_or(|size| size >= WORTH_IT);
+        is_long && (few || inspect::tells_early(path))
+    };
+    missing
+        .iter()
+        .filter_map(|index| Some((*index, plan.artifacts.get(*index as usize)?)))
+        .filter(|(_, artifact)| is_worth_it(artifact))
+        .take(MOST_FILES)
+        .collect()
+}
+
+impl Ferry {
+    /// What an import would find in the files of a plan, as far as their names
+    /// and headers tell: by their place in the plan.
+    ///
+    /// # Errors
+    /// When the storage can't be read.
+    pub async fn preview(
+        &self,
+        plan: &Plan,
+        request: &ImportRequest,
+        cancel: &CancellationToken,
+    ) -> Result<HashMap<u32, Verdict>, Error> {
+        let rules = self.rules.for_request(request);
+        let auth = self.tokens.for_request(request);
+        let shown = (0u32..).zip(&plan.artifacts).filter(|(_, artifact)| {
+            let path = artifact.path.as_str();
+            inspect::promises_weights(path) || leftover(path).is_some()
+        });
+        let looks = stream::iter(shown.take(SHOWN))
+            .map(|(index, artifact)| {
+                let look = self.preview_one(&rules, artifact, &auth, cancel);
+                async move { Ok((index, look.await?)) }
+            })
+            .buffer_unordered(SIDE_BY_SIDE);
+        looks.try_collect().await
+    }
+
+    async fn preview_one(
+        &self,
+        rules: &Rules,
+        artifact: &Artifact,
+        auth: &Auth,
+        cancel: &CancellationToken,
+    ) -> Result<Verdict, Error> {
+        if let Err(error) = rules.admit_unseen(artifact) {
+            return Ok(Verdict::Refused(error));
+        }
+        let verdict = match self.held_blob(artifact).await? {
+            Some((sha256, size)) => self.look_at_stored(rules, artifact, sha256, size).await?,
+            None => self.look_early(rules, artifact, auth, cancel).await.verdict,
+        };
+        Ok(match verdict {
+            Verdict::Fit(finding) => match rules.admit_format(artifact.path.as_str(), &finding) {
+                Ok(()) => Verdict::Fit(finding),
+                Err(error) => Verdict::Refused(error),
+            },
+            other => other,
+        })
+    }
+
+    async fn look_at_stored(
+        &self,
+        rules: &Rules,
+        artifact: &Artifact,
+        sha256: Sha256,
+        size: u64,
+    ) -> Result<Verdict, Error> {
+        let mut content = self.storage.open(&StorageKey::Blob(sha256)).await?;
+        let (path, rules) = (artifact.path.as_str().to_owned(), rules.clone());
+        let looked = tokio::task::spawn_blocking(move || {
+            let found =
+                inspect::inspect(&path, size, &mut content, rules.pickle, &rules.pickle_allow);
+            match found {
+                Ok(finding) => Verdict::Fit(finding),
+                Err(InspectError::Refused(refusal)) => Verdict::Refused(refused(&path, refusal)),
+                Err(InspectError::Io(_)) => Verdict::Undecided,
+            }
+        });
+        looked
+            .await
+            .map_err(|error| Error::internal("looking into a file", error))
+    }
+
+    /// Judges a file that is not held by what its headers say.
+    ///
+    /// A failure to fetch them decides nothing: the transfer will meet it too,
+    /// and has the means to deal with it.
+    pub async fn look_early(
+        &self,
+        rules: &Rules,
+        artifact: &Artifact,
+        auth: &Auth,
+        cancel: &CancellationToken,
+    ) -> Look {
+        let budget = Budget::for_length(artifact.size.approximate());
+        let opened = tokio::time::timeout(
+            PATIENCE,
+            Remote::open(&self.engine, artifact, auth, budget, cancel),
+        );
+        let Ok(Some(remote)) = opened.await else {
+            return Look {
+                verdict: Verdict::Undecided,
+                bytes: 0,
+            };
+        };
+        let (path, rules) = (artifact.path.as_str().to_owned(), rules.clone());
+        let judged = tokio::task::spawn_blocking(move || judge(&path, remote, &rules)).await;
+        judged.unwrap_or_else(|error| {
+            tracing::error!(%error, "looking into a file early failed");
+            Look {
+                verdict: Verdict::Undecided,
+                bytes: 0,
+            }
+        })
+    }
+}
+
+/// Reads ranges as the inspection asks for them. Blocks.
+fn judge(path: &str, mut remote: Remote, rules: &Rules) -> Look {
+    let found = remote
+        .total()
+        .map(|total| inspect::inspect(path, total, &mut remote, rules.pickle, &rules.pickle_allow));
+    let bytes = remote.fetched();
+    let verdict = match found {
+        Some(Ok(finding)) if remote.is_sound() => Verdict::Fit(finding),
+        Some(Err(InspectError::Refused(refusal))) if remote.is_sound() => {
+            Verdict::Refused(refused(path, refusal))
+        }
+        _ => judge_prefix(path, remote.into_prefix(), rules),
+    };
+    Look { verdict, bytes }
+}
+
+/// Judges what came before the look broke off. Only what no later byte can make
+/// good counts: a program that has already done harm, and a web page.
+fn judge_prefix(path: &str, prefix: Prefix, rules: &Rules) -> Verdict {
+    let length = prefix.0.len() as u64;
+    let mut content = Cursor::new(prefix.0);
+    match inspect::inspect(
+        path,
+        length,
+        &mut content,
+        rules.pickle,
+        &rules.pickle_allow,
+    ) {
+        Err(InspectError::Refused(refusal))
+            if length > 0
+                && matches!(
+                    refusal.reason,
+                    RefusalReason::UnsafePickle | RefusalReason::HtmlInsteadOfFile
+                ) =>
+        {
+            Verdict::Refused(refused(path, refusal))
+        }
+        _ => Verdict::Undecided,
+    }
+}
