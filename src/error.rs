@@ -206,6 +206,7 @@ impl From<StorageError> for Error {
             StorageError::Full(_) => Self::new(Code::StorageFull, message).hint(
                 "free some space, then run the same command again: what was transferred is kept",
             ),
+            StorageError::Refused { hint, .. } => Self::new(Code::StorageError, message).hint(hint),
             StorageError::Missing(_) | StorageError::Failed(_) => {
                 Self::new(Code::StorageError, message)
             }

@@ -8,10 +8,14 @@ mod local;
 
 use std::fmt;
 use std::io::{Read, Seek};
+use std::ops::Range;
 use std::path::Path;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures_util::stream::BoxStream;
 use modelferry_providers::Sha256;
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +61,19 @@ impl fmt::Display for StageName {
     }
 }
 
+/// A file whose exact length is at most this many bytes comes in one part, so
+/// that a backend can store it with one request.
+pub const ONE_PART: u64 = 8 * 1024 * 1024;
+
+/// What is known of a file before its first byte.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// What it must hash to, or it is never published.
+    pub sha256: Option<Sha256>,
+    /// Its exact length.
+    pub size: Option<u64>,
+}
+
 /// Bytes on their way in. Plain data: another process can take it up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Staged {
@@ -88,6 +105,14 @@ pub enum StorageError {
     /// Not there, though it should be.
     #[error("{0} is not in the storage")]
     Missing(String),
+    /// The storage said no, and there is something to be done about it.
+    #[error("{message}")]
+    Refused {
+        /// What was refused, and why.
+        message: String,
+        /// The next step.
+        hint: String,
+    },
     /// Anything else.
     #[error("{0}")]
     Failed(String),
@@ -98,6 +123,41 @@ pub trait Content: Read + Seek + Send {}
 
 impl<T: Read + Seek + Send> Content for T {}
 
+/// A stored thing's bytes, in order.
+pub type ByteStream = BoxStream<'static, Result<Bytes, StorageError>>;
+
+/// A blob as the storage lists it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlobEntry {
+    /// Its name.
+    pub sha256: Sha256,
+    /// Its length in bytes.
+    pub size: u64,
+    /// When it got its name.
+    pub since: DateTime<Utc>,
+}
+
+/// An upload that has bytes staged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StagedUpload {
+    /// The upload's id.
+    pub upload: String,
+    /// When it last staged something, as far as the storage tells.
+    pub touched: DateTime<Utc>,
+}
+
+/// An unfinished transfer into the storage that nothing staged names: its
+/// process died between beginning it and writing that down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stray {
+    /// What it was to become.
+    pub name: String,
+    /// The storage's own id of it.
+    pub id: String,
+    /// When it was begun.
+    pub since: DateTime<Utc>,
+}
+
 /// A place for blobs and manifests. Every promise is a test in the storage
 /// suite, which each backend passes.
 #[async_trait]
@@ -107,7 +167,7 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
 
     /// Makes room for a file on its way in. Asked again for the same name, it
     /// starts over: what was staged under it is gone.
-    async fn stage(&self, name: &StageName) -> Result<Staged, StorageError>;
+    async fn stage(&self, name: &StageName, expected: Expected) -> Result<Staged, StorageError>;
 
     /// Whether what was staged, perhaps by another process, is still there.
     async fn is_staged(&self, staged: &Staged) -> Result<bool, StorageError>;
@@ -140,13 +200,46 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     async fn discard_upload(&self, upload: &str) -> Result<(), StorageError>;
 
     /// The uploads that have staged bytes.
-    async fn staged_uploads(&self) -> Result<Vec<String>, StorageError>;
+    async fn staged_uploads(&self) -> Result<Vec<StagedUpload>, StorageError>;
+
+    /// Unfinished transfers that nothing staged names. Empty where the storage
+    /// has none or can't list them.
+    async fn strays(&self) -> Result<Vec<Stray>, StorageError>;
+
+    /// Ends a stray and frees what it holds. Gone already is no error.
+    async fn end_stray(&self, stray: &Stray) -> Result<(), StorageError>;
+
+    /// Every blob, in no order.
+    fn blobs(&self) -> BoxStream<'_, Result<BlobEntry, StorageError>>;
+
+    /// The ids of the entities that have a manifest.
+    async fn manifests(&self) -> Result<Vec<String>, StorageError>;
 
     /// Stores a small thing whole, durably and at once: a reader sees all of it or none.
     async fn put(&self, key: &StorageKey, bytes: Bytes) -> Result<(), StorageError>;
 
     /// Opens a stored thing for reading. The reader blocks: use it off the async runtime.
     async fn open(&self, key: &StorageKey) -> Result<Box<dyn Content>, StorageError>;
+
+    /// Streams a stored thing's bytes of this range, which lies within it.
+    async fn read(&self, key: &StorageKey, range: Range<u64>) -> Result<ByteStream, StorageError>;
+
+    /// A URL that hands a stored thing to whoever has it, for so long. `None`
+    /// where the storage has no such thing.
+    async fn presign_get(
+        &self,
+        key: &StorageKey,
+        expires: Duration,
+    ) -> Result<Option<String>, StorageError>;
+
+    /// A URL to which one part can be PUT by whoever has it, for so long. The
+    /// answer's ETag is the part's tag. `None` where the storage has no such thing.
+    async fn presign_part(
+        &self,
+        staged: &Staged,
+        number: u32,
+        expires: Duration,
+    ) -> Result<Option<String>, StorageError>;
 
     /// Removes a stored thing. Nothing there is no error.
     async fn remove(&self, key: &StorageKey) -> Result<(), StorageError>;

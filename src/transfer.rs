@@ -24,7 +24,7 @@ pub use self::limits::Limits;
 pub use self::pace::Pace;
 use self::ranges::{Fetched, Source};
 use crate::error::{Code, Error, Stop};
-use crate::storage::{Part, StageName, Staged, Storage};
+use crate::storage::{Expected, Part, StageName, Staged, Storage};
 use crate::upload::Verification;
 
 /// Parts written side by side.
@@ -240,8 +240,12 @@ impl Engine {
             return Ok(Flow::new(checkpoint, parts, hashers));
         }
         job.ledger.reset().await?;
+        let expected = Expected {
+            sha256: job.artifact.digests.sha256,
+            size: job.artifact.size.exact(),
+        };
         let checkpoint = Checkpoint {
-            staged: self.storage.stage(&job.stage).await?,
+            staged: self.storage.stage(&job.stage, expected).await?,
             done: 0,
             part_size: ranges::part_size(job.artifact.size.approximate()),
             total: None,

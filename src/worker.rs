@@ -72,8 +72,8 @@ impl Worker {
         // Staged before asked: an upload that begins in between is in neither list's gap.
         let staged = storage.staged_uploads().await?;
         let resumable = records.resumable().await?;
-        for upload in staged.iter().filter(|upload| !resumable.contains(upload)) {
-            storage.discard_upload(upload).await?;
+        for staged in staged.iter().filter(|it| !resumable.contains(&it.upload)) {
+            storage.discard_upload(&staged.upload).await?;
         }
         Ok(())
     }

@@ -97,6 +97,39 @@ pub struct Artifact {
     pub digests: Digests,
     /// How to ask its provider for it.
     pub origin: Origin,
+    /// What the hub's own scanners found in it. `None` where it has none, or says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scan: Option<HubScan>,
+}
+
+/// What a hub's own scanners found in a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubScan {
+    /// The worst of what they found.
+    pub verdict: ScanVerdict,
+    /// What they found, in plain words on one line.
+    #[serde(default)]
+    pub detail: String,
+    /// Who scanned: the hub's name as a [`ProviderKind`] spells it.
+    #[serde(default)]
+    pub source: String,
+}
+
+/// What scanners found, as far as they looked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScanVerdict {
+    /// They looked and found nothing.
+    Safe,
+    /// They found what may do harm.
+    Suspicious,
+    /// They found what does harm.
+    Danger,
+    /// They have not looked yet.
+    Pending,
+    /// They could not look, or answered with a word that is not known here.
+    #[serde(other)]
+    Unknown,
 }
 
 /// A length in bytes, and how much the hub's word on it is worth.

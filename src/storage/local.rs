@@ -1,16 +1,27 @@
 //! A local folder: staged beside the blobs, fsynced, then renamed into place.
 
+mod listing;
+
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt};
 use modelferry_providers::Sha256;
 
-use super::{Content, Part, StageName, Staged, Storage, StorageError, StorageKey};
+use super::{
+    BlobEntry, ByteStream, Content, Expected, Part, StageName, Staged, StagedUpload, Storage,
+    StorageError, StorageKey, Stray,
+};
+
+/// How much one read of a stream takes.
+const CHUNK: u64 = 256 * 1024;
 
 /// [`Storage`] in a folder of this machine.
 #[derive(Debug, Clone)]
@@ -77,7 +88,7 @@ impl Storage for LocalStorage {
         .await
     }
 
-    async fn stage(&self, name: &StageName) -> Result<Staged, StorageError> {
+    async fn stage(&self, name: &StageName, _: Expected) -> Result<Staged, StorageError> {
         self.blocking("stage", self.stage_path(name), |path| {
             make_parent(path)?;
             found(fs::remove_file(path))?;
@@ -170,14 +181,40 @@ impl Storage for LocalStorage {
         .await
     }
 
-    async fn staged_uploads(&self) -> Result<Vec<String>, StorageError> {
-        self.blocking("list", self.root.join("staging"), |path| {
-            fs::read_dir(path)?
-                .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-                .filter(|name| name.as_ref().is_ok_and(|name| !name.starts_with('.')))
-                .collect()
-        })
-        .await
+    async fn staged_uploads(&self) -> Result<Vec<StagedUpload>, StorageError> {
+        self.blocking("list", self.root.join("staging"), listing::staged_uploads)
+            .await
+    }
+
+    async fn strays(&self) -> Result<Vec<Stray>, StorageError> {
+        Ok(Vec::new())
+    }
+
+    async fn end_stray(&self, _: &Stray) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    fn blobs(&self) -> BoxStream<'_, Result<BlobEntry, StorageError>> {
+        // One folder at a time: there are at most 256, however many blobs.
+        let folders = self.blocking("list", self.root.join("blobs/sha256"), listing::folders);
+        stream::once(folders)
+            .flat_map(|folders| match folders {
+                Ok(folders) => stream::iter(folders.into_iter().map(Ok)).left_stream(),
+                Err(error) => stream::once(async { Err(error) }).right_stream(),
+            })
+            .then(move |folder| async move {
+                self.blocking("list", folder?, listing::blobs_in).await
+            })
+            .flat_map(|found| match found {
+                Ok(blobs) => stream::iter(blobs.into_iter().map(Ok)).left_stream(),
+                Err(error) => stream::once(async { Err(error) }).right_stream(),
+            })
+            .boxed()
+    }
+
+    async fn manifests(&self) -> Result<Vec<String>, StorageError> {
+        self.blocking("list", self.root.join("entities"), listing::manifests)
+            .await
     }
 
     async fn put(&self, key: &StorageKey, bytes: Bytes) -> Result<(), StorageError> {
@@ -208,6 +245,56 @@ impl Storage for LocalStorage {
             Some(file) => Ok(Box::new(io::BufReader::with_capacity(64 * 1024, file))),
             None => Err(StorageError::Missing(name)),
         }
+    }
+
+    async fn read(&self, key: &StorageKey, range: Range<u64>) -> Result<ByteStream, StorageError> {
+        let name = key.object_name();
+        let opened = self
+            .blocking("open", self.path(key), move |path| {
+                let Some(mut file) = found(File::open(path))? else {
+                    return Ok(None);
+                };
+                file.seek(SeekFrom::Start(range.start))?;
+                Ok(Some(file.take(range.end.saturating_sub(range.start))))
+            })
+            .await?;
+        let Some(file) = opened else {
+            return Err(StorageError::Missing(name));
+        };
+        let (this, path) = (self.clone(), self.path(key));
+        let chunks = stream::try_unfold(file, move |mut file| {
+            let (this, path) = (this.clone(), path.clone());
+            async move {
+                if file.limit() == 0 {
+                    return Ok(None);
+                }
+                let next = this.blocking("read", path, move |_| {
+                    let mut chunk = Vec::new();
+                    (&mut file).take(CHUNK).read_to_end(&mut chunk)?;
+                    Ok((chunk, file))
+                });
+                let (chunk, file) = next.await?;
+                Ok((!chunk.is_empty()).then(|| (Bytes::from(chunk), file)))
+            }
+        });
+        Ok(chunks.boxed())
+    }
+
+    async fn presign_get(
+        &self,
+        _: &StorageKey,
+        _: Duration,
+    ) -> Result<Option<String>, StorageError> {
+        Ok(None)
+    }
+
+    async fn presign_part(
+        &self,
+        _: &Staged,
+        _: u32,
+        _: Duration,
+    ) -> Result<Option<String>, StorageError> {
+        Ok(None)
     }
 
     async fn remove(&self, key: &StorageKey) -> Result<(), StorageError> {

@@ -20,7 +20,7 @@ use crate::error::{Error, Stop};
 const MIB: u64 = 1024 * 1024;
 
 /// A part is at least this long, so that S3 takes it and a request pays off.
-const MIN_PART: u64 = 8 * MIB;
+const MIN_PART: u64 = crate::storage::ONE_PART;
 /// S3 takes 10,000 parts; a tenth is left for a length that was an estimate.
 const MAX_PARTS: u64 = 9_000;
 

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 const OWNERS: &[(&str, &[&str])] = &[
     ("reqwest::", &["providers/src/http"]),
     ("sqlx::", &["src/records"]),
-    ("clap::", &["src/cli"]),
+    ("object_store::", &["src/storage"]),
+    ("clap::", &["src/cli", "fixtures/src/main"]),
     ("indicatif::", &["src/cli"]),
     ("std::env::", &["src/config"]),
     ("println!", &["fixtures/src/main", "examples/"]),

@@ -55,6 +55,7 @@ impl Api<'_> {
             what: what.into(),
             page,
             with_token: self.token.is_some(),
+            takes_token: self.sister.is_none_or(SisterHost::takes_token),
         }
     }
 

@@ -11,8 +11,9 @@ use super::id::CivitaiId;
 use super::lookup::Found;
 use super::name;
 use super::reference::{CivitaiRef, CivitaiTarget};
+use super::scan;
 use super::wire::File;
-use crate::artifact::{Artifact, Origin, Plan, Size, Warning};
+use crate::artifact::{Artifact, Origin, Plan, ScanVerdict, Size, Warning};
 use crate::digest::{Digests, Sha256};
 use crate::error::{ErrorKind, ProviderError};
 use crate::path::RelPath;
@@ -151,6 +152,7 @@ fn artifact(api: &Api<'_>, found: &Found, named: &Named, warnings: &mut Vec<Warn
             download_query: download_query(named.file, found.version_id),
             host: api.sister,
         }),
+        scan: scan::of(named.file),
     }
 }
 
@@ -265,7 +267,7 @@ fn warnings(
             );
             warnings.push(Warning::new("no_file_id", message));
         }
-        if is_flagged(named.file) {
+        if scan::of(named.file).is_some_and(|scan| scan.verdict == ScanVerdict::Danger) {
             let message = format!("the hub's own scan found {} dangerous", named.path);
             warnings.push(Warning::new("hub_flagged_unsafe", message));
         }
@@ -284,11 +286,6 @@ fn warnings(
     }
     warnings.extend(left_out(files, chosen));
     warnings
-}
-
-fn is_flagged(file: &File) -> bool {
-    let scans = [&file.pickle_scan_result, &file.virus_scan_result];
-    scans.into_iter().flatten().any(|result| result == "Danger")
 }
 
 fn left_out(files: &[Named], chosen: &[Named]) -> Option<Warning> {

@@ -159,7 +159,11 @@ pub(super) struct File {
     #[serde(deserialize_with = "soft")]
     pub pickle_scan_result: Option<String>,
     #[serde(deserialize_with = "soft")]
+    pub pickle_scan_message: Option<String>,
+    #[serde(deserialize_with = "soft")]
     pub virus_scan_result: Option<String>,
+    #[serde(deserialize_with = "soft")]
+    pub virus_scan_message: Option<String>,
     #[serde(deserialize_with = "texts")]
     pub hashes: BTreeMap<String, String>,
     #[serde(deserialize_with = "soft")]

@@ -62,6 +62,11 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// A header's raw bytes, which servers may write in any encoding.
+    pub fn header_bytes(&self, name: &str) -> Option<&[u8]> {
+        Some(self.headers.get(name)?.as_bytes())
+    }
+
     /// `Content-Length`, when it is one whole number and says how long the
     /// body is: not beside `Transfer-Encoding`, nor of encoded bytes.
     pub fn content_length(&self) -> Option<u64> {

@@ -124,6 +124,7 @@ impl Picker {
                 commit: self.pinned.commit,
                 path,
             }),
+            scan: None,
         });
         Ok(())
     }

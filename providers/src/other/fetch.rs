@@ -132,8 +132,8 @@ pub(super) fn not_a_file(at: &SafeUrl, form: sniff::Text, title: Option<String>)
 /// What the file's content is held against: the name its answer gives it, else
 /// the one in the user's own URL. A redirect's target has no say.
 fn wanted_name(answer: &Answer, asked: &SafeUrl) -> Option<String> {
-    let suggested = answer.headers.get("content-disposition");
-    suggested
+    answer
+        .header_bytes("content-disposition")
         .and_then(name::suggested)
         .or_else(|| name::of_path(asked))
 }

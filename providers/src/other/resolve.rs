@@ -76,6 +76,7 @@ pub(super) async fn plan(
                 url: url.clone(),
                 validator: found.validator,
             }),
+            scan: None,
         }],
         left_out: Vec::new(),
         warnings,
@@ -103,8 +104,7 @@ async fn look(other: &Other, url: &SafeUrl, auth: &Auth) -> Result<Found, Provid
     let last = answer.url.clone();
     let serves_ranges = answer.status == 206;
     let suggested = answer
-        .headers
-        .get("content-disposition")
+        .header_bytes("content-disposition")
         .and_then(name::suggested);
     let tag = answer.header("etag").map(ToOwned::to_owned);
     let mut body = ranged::body(answer, &asked, None)?;

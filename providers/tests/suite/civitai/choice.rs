@@ -1,7 +1,7 @@
 //! Which files a plan has, and what they are called.
 
 use modelferry_fixtures::{CivitaiFile, CivitaiModel, CivitaiVersion, Content, Scene};
-use modelferry_providers::{Auth, ErrorKind, Selection};
+use modelferry_providers::{Auth, ErrorKind, Plan, ScanVerdict, Selection};
 
 use super::{codes, harbour, is, paths, sha256};
 
@@ -162,10 +162,13 @@ async fn a_main_file_that_is_not_public_leaves_the_choice_to_the_user() {
 async fn what_the_hubs_scan_found_dangerous_is_said() {
     let pickle = CivitaiFile::new(1, "boat.ckpt", Content::seeded(1, 2000)).scan("Danger", None);
     let harbour = harbour(one_version("Checkpoint", [pickle])).await;
-    assert_eq!(
-        codes(&harbour.plan("civitai:1").await),
-        ["hub_flagged_unsafe"]
-    );
+    let plan = harbour.plan("civitai:1").await;
+    assert_eq!(codes(&plan), ["hub_flagged_unsafe"]);
+    let scan = plan.artifacts[0].scan.as_ref().unwrap();
+    assert_eq!(scan.verdict, ScanVerdict::Danger);
+    // It goes with the plan to whichever worker carries it out.
+    let stored = serde_json::to_string(&plan).unwrap();
+    assert_eq!(serde_json::from_str::<Plan>(&stored).unwrap(), plan);
 }
 
 #[tokio::test]
