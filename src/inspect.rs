@@ -39,7 +39,7 @@ pub use finding::{
     WarningKind,
 };
 pub use kind::{Kind, UnknownKind, clash, settle};
-pub use name::{promises_weights, tells_early};
+pub use name::{promises_pickle, promises_weights, tells_early};
 pub use pickle::{AllowList, AllowListError, PicklePolicy};
 pub use source::Content;
 

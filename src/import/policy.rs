@@ -11,14 +11,14 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use modelferry_providers::{Artifact, Plan};
+use modelferry_providers::{Artifact, Plan, ScanVerdict};
 use serde::{Deserialize, Serialize};
 
 pub use self::formats::{FormatRule, UnknownFormat};
 pub use self::source::NsfwLevel;
 use super::choose;
 use crate::error::{Code, Error};
-use crate::inspect::{AllowList, Finding, Kind, Nature, PicklePolicy};
+use crate::inspect::{self, AllowList, Finding, Kind, Nature, PicklePolicy};
 use crate::request::ImportRequest;
 
 /// What to do with a file that its hub's own scan calls dangerous.
@@ -92,7 +92,12 @@ impl Rules {
     /// What decides which files of a plan end up in the entity: two imports
     /// with the same are the same.
     pub fn fingerprint(&self) -> String {
-        format!("{} {}", self.pickle, self.pickle_allow.lines().join(","))
+        format!(
+            "{} {:?} {}",
+            self.pickle,
+            self.flagged,
+            self.pickle_allow.lines().join(",")
+        )
     }
 
     /// Holds a plan against what can be known before a byte of it moves.
@@ -120,7 +125,31 @@ impl Rules {
         if let Some(size) = artifact.size.approximate() {
             self.admit_size(artifact.path.as_str(), size)?;
         }
-        Ok(())
+        self.admit_scanned(artifact)
+    }
+
+    /// A hub's good word on a file is no reason to take it, and its bad word is
+    /// one to refuse it.
+    fn admit_scanned(&self, artifact: &Artifact) -> Result<(), Error> {
+        let Some(scan) = &artifact.scan else {
+            return Ok(());
+        };
+        if self.flagged == FlaggedPolicy::Warn || scan.verdict != ScanVerdict::Danger {
+            return Ok(());
+        }
+        let path = artifact.path.as_str();
+        let code = if inspect::promises_pickle(path) {
+            Code::UnsafePickle
+        } else {
+            Code::NotAllowed
+        };
+        let message = format!(
+            "`{path}`: the scanners of {} call it dangerous: {}",
+            scan.source, scan.detail
+        );
+        Err(Error::new(code, message).hint(
+            "look for another source, or leave it out with --exclude; if you know it to be harmless, --allow-flagged (MODELFERRY_FLAGGED=warn) leaves the decision to our own checks",
+        ))
     }
 
     /// # Errors

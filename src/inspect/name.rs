@@ -63,6 +63,12 @@ pub fn promises_weights(path: &str) -> bool {
     meant(path).is_weights()
 }
 
+/// Whether `torch.load` and its like open files of this name.
+#[must_use]
+pub fn promises_pickle(path: &str) -> bool {
+    meant(path) == Meant::Pickled || extension(path) == "bin"
+}
+
 /// Whether a file of this name may be found unfit by its headers: weights, archives, and what
 /// promises nothing.
 #[must_use]

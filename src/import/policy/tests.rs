@@ -37,7 +37,9 @@ fn request(kind: Option<Kind>) -> ImportRequest {
 }
 
 fn refusal(rules: &Rules, card: &Value) -> Option<(Code, String)> {
-    let refused = rules.admit(&plan(card), &request(Some(Kind::Model))).err()?;
+    let refused = rules
+        .admit(&plan(card), &request(Some(Kind::Model)))
+        .err()?;
     let hint = refused.hint.unwrap_or_default();
     Some((refused.code, format!("{} {hint}", refused.message)))
 }
@@ -152,7 +154,10 @@ fn a_kind_that_may_not_come_in_is_refused_unseen() {
     };
     let (code, text) = refusal(&rules, &json!({})).unwrap();
     assert_eq!(code, Code::NotAllowed);
-    assert!(text.contains("`model`") && text.contains("image, video"), "{text}");
+    assert!(
+        text.contains("`model`") && text.contains("image, video"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -196,7 +201,10 @@ fn an_override_holds_for_its_request_alone() {
         allow_flagged: true,
     };
     let own = rules.for_request(&request);
-    assert_eq!((own.pickle, own.flagged), (PicklePolicy::Allow, FlaggedPolicy::Warn));
+    assert_eq!(
+        (own.pickle, own.flagged),
+        (PicklePolicy::Allow, FlaggedPolicy::Warn)
+    );
     assert_ne!(own.fingerprint(), rules.fingerprint());
     assert_eq!(rules.pickle, PicklePolicy::Scan);
 }
