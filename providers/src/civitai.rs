@@ -15,6 +15,7 @@ mod filter;
 mod hash;
 mod id;
 mod links;
+mod listing;
 mod lookup;
 mod name;
 mod open;
@@ -22,7 +23,6 @@ mod parse;
 mod plan;
 mod reference;
 mod scan;
-mod time;
 mod wire;
 
 use std::fmt;
@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 pub use self::filter::{BadFilter, FileFilter, FileFormat, FileSize, FileType, ShortText};
 pub use self::hash::{BadHash, HashKind, ModelHash};
 pub use self::id::{BadId, CivitaiId};
+pub use self::listing::CivitaiListing;
 pub use self::reference::{CivitaiRef, CivitaiTarget, SisterHost};
 
 use self::api::Api;
@@ -177,7 +178,7 @@ impl Civitai {
         of: &CivitaiRef,
         selection: &Selection,
     ) -> Result<Plan, ProviderError> {
-        let doubt = access::doubt(api, found, time::now())?;
+        let doubt = access::doubt(api, found, crate::time::now())?;
         let plan = plan::plan(api, found, of, selection);
         let Some(doubt) = doubt else {
             return plan;

@@ -8,6 +8,7 @@ mod card;
 mod errors;
 mod hub;
 mod links;
+mod listing;
 mod locate;
 mod open;
 mod parse;
@@ -26,6 +27,7 @@ use async_trait::async_trait;
 
 use self::hub::Hub;
 use self::links::Links;
+pub use self::listing::HfListing;
 pub use self::repo::{Commit, HfNameError, HfOrigin, HfRef, RepoId, RepoPath, RepoType, Revision};
 use crate::{
     Artifact, Auth, Body, ByteRange, ErrorKind, Http, Locator, Origin, Plan, Provider,

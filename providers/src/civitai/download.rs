@@ -6,10 +6,10 @@ use super::CivitaiOrigin;
 use super::api::Api;
 use super::errors::{self, Asked};
 use super::links::{self, Link};
-use super::time;
 use crate::artifact::ByteRange;
 use crate::error::{ErrorKind, ProviderError};
 use crate::http::{Answer, Request};
+use crate::time;
 use crate::url::SafeUrl;
 
 /// Redirects from one address of the hub to another that are followed.

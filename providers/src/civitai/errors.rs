@@ -1,10 +1,10 @@
 //! What the hub's refusals mean, and what a person can do about each.
 
-use super::time;
 use super::wire::Failure;
 use crate::error::{ErrorKind, ProviderError};
 use crate::http::Answer;
 use crate::other::sniff;
+use crate::time;
 
 /// The most that is read of a refusal's body.
 const MOST_READ: usize = 64 * 1024;

@@ -11,9 +11,9 @@ use super::api::Api;
 use super::hash::ModelHash;
 use super::id::CivitaiId;
 use super::reference::{CivitaiRef, CivitaiTarget, SisterHost};
-use super::time;
 use super::wire::{File, FileMetadata, Mini, Model, ModelStub, Version};
 use crate::error::{ErrorKind, ProviderError};
+use crate::time;
 
 /// A version, found.
 pub(super) struct Found {
@@ -327,7 +327,9 @@ pub(super) fn with_free_version(
 
 /// The version published last. The hub lists them in the creator's order, so
 /// the dates decide; without dates, the order does.
-fn newest<'a>(versions: impl DoubleEndedIterator<Item = &'a Version>) -> Option<CivitaiId> {
+pub(super) fn newest<'a>(
+    versions: impl DoubleEndedIterator<Item = &'a Version>,
+) -> Option<CivitaiId> {
     let moment = |version: &Version| {
         let date = version
             .published_at
