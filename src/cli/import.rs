@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use modelferry_providers::{Plan, Sha256};
+use modelferry_providers::{HubScan, Plan, Sha256};
 use serde::Serialize;
 
 use super::bars::Bars;
@@ -44,6 +44,8 @@ pub(super) struct ShownArtifact {
     repaired: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scan: Option<HubScan>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub facts: Option<Facts>,
 }
@@ -191,7 +193,7 @@ async fn ended(
 ) -> Result<Ended, Stop> {
     let records = &session.ferry.records;
     let detail = records.get(crate::request::LOCAL_OWNER, id).await?;
-    let mut artifacts = shown_artifacts(&records.artifacts(id).await?);
+    let mut artifacts = shown_artifacts(&records.artifacts(id).await?, detail.plan.as_ref());
     let outcome = outcome.unwrap_or(match detail.upload.status {
         UploadStatus::Imported => Outcome::Imported,
         UploadStatus::Complete => Outcome::Complete,
@@ -278,7 +280,12 @@ fn print(output: &Output, config: &Config, source: &str, ended: &Ended, started:
     }
 }
 
-pub(super) fn shown_artifacts(rows: &[ArtifactRow]) -> Vec<ShownArtifact> {
+/// The files of a record, with what its plan says of each.
+pub(super) fn shown_artifacts(rows: &[ArtifactRow], plan: Option<&Plan>) -> Vec<ShownArtifact> {
+    let scan = |row: &ArtifactRow| {
+        let artifact = plan?.artifacts.get(row.position as usize)?;
+        artifact.scan.clone()
+    };
     rows.iter()
         .map(|row| ShownArtifact {
             path: row.path.clone(),
@@ -290,6 +297,7 @@ pub(super) fn shown_artifacts(rows: &[ArtifactRow]) -> Vec<ShownArtifact> {
             verification: row.verification,
             repaired: row.repaired,
             reason: row.reason.clone(),
+            scan: scan(row),
             facts: row.facts.clone(),
         })
         .collect()

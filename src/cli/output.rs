@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use indicatif::{HumanBytes, HumanCount, MultiProgress};
+use modelferry_providers::{HubScan, ScanVerdict};
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
@@ -138,6 +139,18 @@ pub(super) fn safe_source(source: &str) -> String {
 /// A length for people.
 pub(super) fn size(bytes: Option<u64>) -> String {
     bytes.map_or_else(|| "?".to_owned(), |bytes| HumanBytes(bytes).to_string())
+}
+
+/// What a hub's own scanners found, unless that is nothing.
+pub(super) fn scan_line(scan: &HubScan) -> Option<String> {
+    let word = match scan.verdict {
+        ScanVerdict::Safe => return None,
+        ScanVerdict::Suspicious => "suspicious",
+        ScanVerdict::Danger => "dangerous",
+        ScanVerdict::Pending => "not scanned yet",
+        ScanVerdict::Unknown => "not scanned",
+    };
+    Some(format!("{} says: {word} ({})", scan.source, scan.detail))
 }
 
 /// What a file's headers say it is, on one line.

@@ -1,9 +1,9 @@
 //! `resolve`, and `import --dry-run`
 
-use modelferry_providers::{GitSha1, Plan, ProviderKind, Sha256, Warning};
+use modelferry_providers::{GitSha1, HubScan, Plan, ProviderKind, Sha256, Warning};
 use serde::Serialize;
 
-use super::output::{Output, ShownError, count, facts_line, printable, size};
+use super::output::{Output, ShownError, count, facts_line, printable, scan_line, size};
 use super::session::Session;
 use super::{Exit, SourceArgs, request};
 use crate::config::Config;
@@ -35,6 +35,8 @@ struct ShownFile<'a> {
     sha256: Option<Sha256>,
     git_sha1: Option<GitSha1>,
     present: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scan: Option<&'a HubScan>,
     #[serde(skip_serializing_if = "Option::is_none")]
     facts: Option<&'a Facts>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,6 +100,7 @@ async fn resolve(
             sha256: artifact.digests.sha256,
             git_sha1: artifact.digests.git_sha1,
             present: ferry.held_blob(artifact).await?.is_some(),
+            scan: artifact.scan.as_ref(),
             facts: facts.filter(|facts| !facts.is_empty()),
             refused,
         });
@@ -147,6 +150,9 @@ fn print(output: &Output, shown: &ShownPlan<'_>, plan: &Plan) {
             size(file.size),
             printable(file.path)
         ));
+        if let Some(scan) = file.scan.and_then(scan_line) {
+            output.line(&format!("{:15}{}", "", printable(&scan)));
+        }
         if let Some(facts) = file.facts {
             output.line(&format!("{:15}{}", "", printable(&facts_line(facts))));
         }

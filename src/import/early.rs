@@ -156,7 +156,8 @@ impl Ferry {
     /// Judges a file that is not held by what its headers say.
     ///
     /// A failure to fetch them decides nothing: the transfer will meet it too,
-    /// and has the means to deal with it.
+    /// and has the means to deal with it. A refusal counts when a second look
+    /// comes to the same, since nothing has verified these bytes.
     pub async fn look_early(
         &self,
         rules: &Rules,
@@ -164,25 +165,43 @@ impl Ferry {
         auth: &Auth,
         cancel: &CancellationToken,
     ) -> Look {
+        let first = self.look_once(rules, artifact, auth, cancel).await;
+        let Verdict::Refused(refusal) = &first.verdict else {
+            return first;
+        };
+        let second = self.look_once(rules, artifact, auth, cancel).await;
+        let is_borne_out = matches!(&second.verdict, Verdict::Refused(again) if again == refusal);
+        Look {
+            bytes: first.bytes + second.bytes,
+            verdict: if is_borne_out {
+                second.verdict
+            } else {
+                Verdict::Undecided
+            },
+        }
+    }
+
+    async fn look_once(
+        &self,
+        rules: &Rules,
+        artifact: &Artifact,
+        auth: &Auth,
+        cancel: &CancellationToken,
+    ) -> Look {
+        let undecided = Look {
+            verdict: Verdict::Undecided,
+            bytes: 0,
+        };
         let budget = Budget::for_length(artifact.size.approximate());
-        let opened = tokio::time::timeout(
-            PATIENCE,
-            Remote::open(&self.engine, artifact, auth, budget, cancel),
-        );
-        let Ok(Some(remote)) = opened.await else {
-            return Look {
-                verdict: Verdict::Undecided,
-                bytes: 0,
-            };
+        let opened = Remote::open(&self.engine, artifact, auth, budget, cancel);
+        let Ok(Some(remote)) = tokio::time::timeout(PATIENCE, opened).await else {
+            return undecided;
         };
         let (path, rules) = (artifact.path.as_str().to_owned(), rules.clone());
         let judged = tokio::task::spawn_blocking(move || judge(&path, remote, &rules)).await;
         judged.unwrap_or_else(|error| {
             tracing::error!(%error, "looking into a file early failed");
-            Look {
-                verdict: Verdict::Undecided,
-                bytes: 0,
-            }
+            undecided
         })
     }
 }

@@ -8,5 +8,9 @@
 )]
 
 mod architecture;
+mod choice;
+mod early_gate;
 mod faults;
 mod pipeline;
+mod rules;
+mod support;

@@ -29,7 +29,7 @@ fn plan(card: &Value) -> Plan {
 
 fn request(kind: Option<Kind>) -> ImportRequest {
     let reference = serde_json::from_value(json!({
-        "locator": { "Other": { "url": "https://example.com/model.safetensors" } },
+        "locator": { "provider": "other", "url": "https://example.com/model.safetensors" },
         "selection": {},
     }))
     .unwrap();
