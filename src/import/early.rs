@@ -14,7 +14,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use modelferry_providers::{Artifact, Auth, Plan, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use self::remote::{Budget, Prefix, Remote};
+use self::remote::{Budget, Remote};
 use super::Ferry;
 use super::choose::leftover;
 use super::judge::refused;
@@ -208,25 +208,32 @@ impl Ferry {
 
 /// Reads ranges as the inspection asks for them. Blocks.
 fn judge(path: &str, mut remote: Remote, rules: &Rules) -> Look {
-    let found = remote
-        .total()
-        .map(|total| inspect::inspect(path, total, &mut remote, rules.pickle, &rules.pickle_allow));
-    let bytes = remote.fetched();
-    let verdict = match found {
-        Some(Ok(finding)) if remote.is_sound() => Verdict::Fit(finding),
-        Some(Err(InspectError::Refused(refusal))) if remote.is_sound() => {
-            Verdict::Refused(refused(path, refusal))
-        }
-        _ => judge_prefix(path, remote.into_prefix(), rules),
-    };
-    Look { verdict, bytes }
+    let verdict = judge_prefix(path, remote.prefix(), rules)
+        .or_else(|| judge_whole(path, &mut remote, rules))
+        .or_else(|| judge_prefix(path, remote.prefix(), rules));
+    Look {
+        verdict: verdict.unwrap_or(Verdict::Undecided),
+        bytes: remote.fetched(),
+    }
 }
 
-/// Judges what came before the look broke off. Only what no later byte can make
-/// good counts: a program that has already done harm, and a web page.
-fn judge_prefix(path: &str, prefix: Prefix, rules: &Rules) -> Verdict {
-    let length = prefix.0.len() as u64;
-    let mut content = Cursor::new(prefix.0);
+/// `None` where the reader could not see all that it asked for.
+fn judge_whole(path: &str, remote: &mut Remote, rules: &Rules) -> Option<Verdict> {
+    let total = remote.total()?;
+    let found = inspect::inspect(path, total, remote, rules.pickle, &rules.pickle_allow);
+    match found {
+        _ if !remote.is_sound() => None,
+        Ok(finding) => Some(Verdict::Fit(finding)),
+        Err(InspectError::Refused(refusal)) => Some(Verdict::Refused(refused(path, refusal))),
+        Err(InspectError::Io(_)) => None,
+    }
+}
+
+/// Judges the beginning alone. Only what no later byte can make good counts: a
+/// program that has already done harm, and a web page.
+fn judge_prefix(path: &str, prefix: &[u8], rules: &Rules) -> Option<Verdict> {
+    let length = prefix.len() as u64;
+    let mut content = Cursor::new(prefix);
     match inspect::inspect(
         path,
         length,
@@ -235,14 +242,72 @@ fn judge_prefix(path: &str, prefix: Prefix, rules: &Rules) -> Verdict {
         &rules.pickle_allow,
     ) {
         Err(InspectError::Refused(refusal))
-            if length > 0
-                && matches!(
-                    refusal.reason,
-                    RefusalReason::UnsafePickle | RefusalReason::HtmlInsteadOfFile
-                ) =>
+            if matches!(
+                refusal.reason,
+                RefusalReason::UnsafePickle | RefusalReason::HtmlInsteadOfFile
+            ) =>
         {
-            Verdict::Refused(refused(path, refusal))
+            Some(Verdict::Refused(refused(path, refusal)))
         }
-        _ => Verdict::Undecided,
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the beginning of these bytes is refused for, at every length.
+    fn refusals(path: &str, bytes: &[u8]) -> Vec<usize> {
+        let rules = Rules::default();
+        (0..bytes.len())
+            .filter(|length| judge_prefix(path, &bytes[..*length], &rules).is_some())
+            .collect()
+    }
+
+    fn framed_pickle() -> Vec<u8> {
+        // Protocol 4: a frame that holds all, and a reference by STACK_GLOBAL.
+        let mut inside = b"\x8c\x0bcollections\x94\x8c\x0bOrderedDict\x94\x93\x94)R\x94".to_vec();
+        for nth in 0..40u8 {
+            inside.extend([b"\x8c\x01k\x94K".as_slice(), &[nth], b"s"].concat());
+        }
+        inside.push(b'.');
+        let length = (inside.len() as u64).to_le_bytes();
+        [b"\x80\x04\x95".as_slice(), &length, &inside].concat()
+    }
+
+    #[test]
+    fn no_beginning_of_a_good_file_is_refused() {
+        let torch = modelferry_fixtures::Content::pickle_torch_zip(1).to_vec();
+        let safetensors = modelferry_fixtures::Content::safetensors(1, 2048).to_vec();
+        let gguf = modelferry_fixtures::Content::gguf(1, 2048).to_vec();
+        for (path, bytes) in [
+            ("a.pkl", framed_pickle()),
+            ("a.pt", torch),
+            ("a.safetensors", safetensors),
+            ("a.gguf", gguf),
+        ] {
+            assert_eq!(refusals(path, &bytes), Vec::<usize>::new(), "{path}");
+        }
+        let whole = framed_pickle();
+        let mut content = Cursor::new(&whole);
+        let rules = Rules::default();
+        let found = inspect::inspect(
+            "a.pkl",
+            whole.len() as u64,
+            &mut content,
+            rules.pickle,
+            &rules.pickle_allow,
+        );
+        assert!(found.is_ok(), "the pickle is a good one: {found:?}");
+    }
+
+    #[test]
+    fn a_beginning_that_has_done_harm_is_refused_whatever_follows() {
+        let mut bytes = modelferry_fixtures::Content::hostile_pickle().to_vec();
+        let named = b"\x80\x02cos\nsystem\n".len();
+        bytes.extend([0; 50]);
+        let expected: Vec<usize> = (named..bytes.len()).collect();
+        assert_eq!(refusals("a.pkl", &bytes), expected);
     }
 }

@@ -44,10 +44,6 @@ impl Budget {
     }
 }
 
-/// The beginning of a file.
-#[derive(Debug)]
-pub(super) struct Prefix(pub(super) Vec<u8>);
-
 /// [`Read`] and [`Seek`] over ranges of one file. Blocks: use it off the async
 /// runtime.
 pub(super) struct Remote {
@@ -131,8 +127,8 @@ impl Remote {
     }
 
     /// The bytes from the beginning on, up to a bound.
-    pub(super) fn into_prefix(self) -> Prefix {
-        Prefix(self.prefix)
+    pub(super) fn prefix(&self) -> &[u8] {
+        &self.prefix
     }
 
     /// Asks for `start..end` and takes no more than that.
