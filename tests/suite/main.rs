@@ -9,8 +9,10 @@
 
 mod architecture;
 mod choice;
+mod databases;
 mod early_gate;
 mod faults;
 mod pipeline;
+mod records;
 mod rules;
 mod support;
