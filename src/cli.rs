@@ -113,6 +113,9 @@ struct SourceArgs {
     /// Take files that their hub's own scan calls dangerous
     #[arg(long)]
     allow_flagged: bool,
+    /// Write NAME.civitai.info and a preview beside the files in the library
+    #[arg(long)]
+    sidecar: bool,
 }
 
 impl SourceArgs {
@@ -123,6 +126,7 @@ impl SourceArgs {
             exclude: self.exclude.clone(),
             all_files: self.all_files,
             sha256: self.sha256,
+            sidecar: self.sidecar,
         }
     }
 }

@@ -17,6 +17,7 @@ pub use self::keys::{KEYS, Key};
 use crate::error::{Code, Error};
 use crate::import::Rules;
 use crate::records::Database;
+use crate::storage::{Place, Variables};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,8 +70,10 @@ pub struct Config {
     pub home: PathBuf,
     /// The records' database.
     pub database: Database,
-    /// The storage's folder.
-    pub storage: PathBuf,
+    /// Where files are kept.
+    pub storage: Place,
+    /// How to reach it, where it is a bucket.
+    pub storage_variables: Variables,
     /// Hugging Face or a mirror.
     pub huggingface_endpoint: SafeUrl,
     /// Civitai or a stand-in.
@@ -134,7 +137,10 @@ impl Config {
             database: values
                 .read(&keys::DATABASE_URL, str::parse)?
                 .unwrap_or_else(|| Database::Sqlite(home.join(keys::DATABASE_URL.within_home))),
-            storage: values.place(&keys::STORAGE, "file", &home)?,
+            storage: values
+                .read(&keys::STORAGE, Place::parse)?
+                .unwrap_or_else(|| Place::Folder(home.join(keys::STORAGE.within_home))),
+            storage_variables: Variables::gather(environment),
             huggingface_endpoint: values.endpoint(&keys::HF_ENDPOINT)?,
             civitai_endpoint: values.endpoint(&keys::CIVITAI_ENDPOINT)?,
             auth: Auth {

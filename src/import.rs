@@ -8,6 +8,7 @@ mod early;
 mod judge;
 mod policy;
 mod register;
+mod sidecars;
 mod steps;
 mod unchanged;
 

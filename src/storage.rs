@@ -4,7 +4,9 @@
 //! were verified. Until then they are [`Staged`], in a form that another
 //! process can go on with.
 
+pub mod cloud;
 mod local;
+mod place;
 
 use std::fmt;
 use std::io::{Read, Seek};
@@ -20,6 +22,7 @@ use modelferry_providers::Sha256;
 use serde::{Deserialize, Serialize};
 
 pub use self::local::LocalStorage;
+pub use self::place::{Bucket, CloudKind, Place, Variables};
 
 /// The only place that spells the names of stored things.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -50,6 +50,17 @@ impl Import<'_> {
         if let Some(root) = self.ferry.storage.local_root() {
             entity::link_library(root, plan, &entity).await?;
         }
+        let request = &self.claim.detail.request;
+        for trouble in self
+            .ferry
+            .write_sidecars(request, plan, &entity.files)
+            .await
+        {
+            self.observer.event(&Event::Warning {
+                path: &plan.reference,
+                message: &trouble,
+            });
+        }
         Ok(entity)
     }
 

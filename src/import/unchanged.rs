@@ -7,7 +7,7 @@ use modelferry_providers::{Artifact, Auth, Plan, Sha256};
 
 use super::{Ferry, choose};
 use crate::error::{Code, Error};
-use crate::records::UploadDetail;
+use crate::records::{EntityFile, UploadDetail};
 use crate::request::ImportRequest;
 use crate::storage::StorageKey;
 use crate::upload::ArtifactStatus;
@@ -90,7 +90,8 @@ impl Ferry {
 }
 
 /// The finished upload that already is what this plan asks for: every blob is
-/// still there, and this token may still read the source.
+/// still there, and this token may still read the source. Sidecars that it
+/// lacks, and that are asked for now, are written.
 ///
 /// # Errors
 /// When access is no longer granted, or records or storage can't be read.
@@ -107,21 +108,37 @@ pub async fn find_unchanged(
     else {
         return Ok(None);
     };
-    let rows = ferry.records.artifacts(&earlier.upload.id).await?;
-    for row in rows
-        .iter()
-        .filter(|row| row.status != ArtifactStatus::Refused)
-    {
-        let Some(sha256) = row.sha256 else {
+    let mut files = Vec::new();
+    let mut rows = ferry.records.artifacts(&earlier.upload.id).await?;
+    rows.retain(|row| row.status != ArtifactStatus::Refused);
+    for row in rows {
+        let (Some(sha256), Some(size)) = (row.sha256, row.size) else {
             return Ok(None);
         };
-        if ferry.storage.stat(&StorageKey::Blob(sha256)).await? != row.size {
+        if ferry.storage.stat(&StorageKey::Blob(sha256)).await? != Some(size) {
             return Ok(None);
         }
+        files.push(EntityFile {
+            path: row.path,
+            size,
+            sha256,
+        });
     }
     ferry
         .prove_access(plan, &ferry.tokens.for_request(request))
         .await?;
+    if earlier.upload.entity_id.is_some() {
+        // A model renamed since then still stands in the folder it had.
+        let place = earlier
+            .plan
+            .as_ref()
+            .map_or(&plan.place, |plan| &plan.place);
+        let plan = Plan {
+            place: place.clone(),
+            ..plan.clone()
+        };
+        ferry.write_sidecars(request, &plan, &files).await;
+    }
     Ok(Some(earlier))
 }
 

@@ -16,3 +16,4 @@ mod pipeline;
 mod records;
 mod rules;
 mod support;
+mod storage;

@@ -76,7 +76,7 @@ pub(super) fn plan(
         artifacts,
         left_out: Vec::new(),
         warnings,
-        card: Some(card::card(found, &paths)),
+        card: Some(card::card(found, &paths, &download)),
     })
 }
 
