@@ -126,6 +126,10 @@ impl Config {
         flags: &Flags,
         environment: &BTreeMap<String, String>,
     ) -> Result<Self, Error> {
+        #[cfg(debug_assertions)]
+        if let Some(point) = environment.get(keys::CRASH_AT) {
+            crate::crash::arm(point);
+        }
         let values = Values::gather(flags, environment)?;
         let home = values.absolute(&keys::HOME)?;
         let token = |key: &Key| values.token(key);
@@ -308,12 +312,6 @@ impl Values {
             )
             .hint("set MODELFERRY_HOME")
         })
-    }
-
-    /// `scheme:///path`, or a path within home when it is not set.
-    fn place(&self, key: &Key, scheme: &str, home: &Path) -> Result<PathBuf, Error> {
-        let given = self.read(key, |text| parse::place(text, scheme))?;
-        Ok(given.unwrap_or_else(|| home.join(key.within_home)))
     }
 
     fn shown(&self, home: &Path) -> Vec<Shown> {

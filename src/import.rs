@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::early::{Look, Verdict};
 pub use self::policy::{FlaggedPolicy, FormatRule, NsfwLevel, Overrides, Rules, UnknownFormat};
 pub use self::unchanged::find_unchanged;
+use crate::crash;
 use crate::error::{Error, Stop};
 use crate::progress::{Event, Observer};
 use crate::records::{Claim, Records};
@@ -68,6 +69,7 @@ pub async fn run(
     observer: Arc<dyn Observer>,
     cancel: &CancellationToken,
 ) -> Result<(), Stop> {
+    crash::point("claimed");
     let import = Import {
         ferry,
         claim,
@@ -142,6 +144,7 @@ impl Import<'_> {
                 .advance(self.claim, Pending, Validating)
                 .await?,
         )?;
+        crash::point("validating");
         self.observer.event(&Event::Status(Validating));
         Ok(())
     }
@@ -156,6 +159,7 @@ impl Import<'_> {
                 .validated(self.claim, found.kind, found.media_type)
                 .await?,
         )?;
+        crash::point("validated");
         self.observer.event(&Event::Status(Validated));
         Ok(())
     }

@@ -2,7 +2,8 @@
 //!
 //! A blob's name appears only through [`Storage::publish`], after its bytes
 //! were verified. Until then they are [`Staged`], in a form that another
-//! process can go on with.
+//! process can go on with. One that fits into memory is verified there, and
+//! gets its name through [`Storage::put`].
 
 pub mod cloud;
 mod local;

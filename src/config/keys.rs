@@ -90,6 +90,10 @@ pub(super) const LICENSES: Key = key("licenses", &["MODELFERRY_LICENSES"], none)
 pub(super) const MAX_NSFW: Key = key("max_nsfw", &["MODELFERRY_MAX_NSFW"], none);
 pub(super) const LOG: Key = key("log", &["MODELFERRY_LOG"], || Some("text".into()));
 
+/// Names the point at which a debug build ends itself, for crash tests.
+#[cfg(debug_assertions)]
+pub(super) const CRASH_AT: &str = "MODELFERRY_CRASH_AT";
+
 /// Every setting, in the order `config show` prints them.
 pub const KEYS: &[Key] = &[
     HOME,

@@ -8,6 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use modelferry_providers::{Artifact, Auth, Plan, Sha256};
 
 use super::{Import, held};
+use crate::crash;
 use crate::error::{Code, Error, Stop};
 use crate::progress::{ArtifactMeter, Event};
 use crate::records::{Claim, Records, Stored};
@@ -38,6 +39,7 @@ impl Import<'_> {
                 .save_plan(self.claim, &plan, &key)
                 .await?,
         )?;
+        crash::point("plan-saved");
         self.observer.event(&Event::Planned(&plan));
         Ok(plan)
     }
@@ -92,7 +94,12 @@ impl Import<'_> {
             reused: true,
             repaired: false,
         };
+        if self.claim.detail.plan.is_some() {
+            // A worker that died right after publishing left the place it was staged at.
+            self.ferry.storage.discard(&self.stage_name(index)).await?;
+        }
         held(self.ferry.records.store(self.claim, index, &stored).await?)?;
+        crash::point("stored");
         self.observer.event(&Event::Stored {
             index,
             stored: &stored,
@@ -155,6 +162,7 @@ impl Import<'_> {
             repaired: landed.repaired,
         };
         held(self.ferry.records.store(self.claim, index, &stored).await?)?;
+        crash::point("stored");
         self.observer.event(&Event::Stored {
             index,
             stored: &stored,
@@ -228,9 +236,13 @@ impl RecordsLedger<'_> {
         else {
             return Ok(None);
         };
-        Ok(serde_json::from_value(saved)
-            .ok()
-            .map(|checkpoint| (checkpoint, parts)))
+        match serde_json::from_value(saved) {
+            Ok(checkpoint) => Ok(Some((checkpoint, parts))),
+            Err(_) => {
+                self.reset().await?;
+                Ok(None)
+            }
+        }
     }
 }
 

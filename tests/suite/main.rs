@@ -9,11 +9,15 @@
 
 mod architecture;
 mod choice;
+mod crash;
 mod databases;
 mod early_gate;
 mod faults;
 mod pipeline;
+mod program;
 mod records;
 mod rules;
 mod support;
 mod storage;
+mod resume;
+mod stalls;
