@@ -8,16 +8,21 @@
 )]
 
 mod architecture;
+mod bad_input;
 mod choice;
 mod crash;
 mod databases;
 mod early_gate;
 mod faults;
+mod import;
+mod interrupt;
 mod pipeline;
 mod program;
+mod real_input;
 mod records;
-mod rules;
-mod support;
-mod storage;
 mod resume;
+mod rules;
+mod secrets;
 mod stalls;
+mod storage;
+mod support;
