@@ -50,7 +50,7 @@ pub struct Look {
 #[derive(Debug)]
 pub enum Verdict {
     /// Nothing speaks against it.
-    Fit(Finding),
+    Fit(Box<Finding>),
     /// It can't come in, whatever the rest of it holds.
     Refused(Error),
     /// The headers don't tell, or could not be had.
@@ -143,7 +143,7 @@ impl Ferry {
             let found =
                 inspect::inspect(&path, size, &mut content, rules.pickle, &rules.pickle_allow);
             match found {
-                Ok(finding) => Verdict::Fit(finding),
+                Ok(finding) => Verdict::Fit(Box::new(finding)),
                 Err(InspectError::Refused(refusal)) => Verdict::Refused(refused(&path, refusal)),
                 Err(InspectError::Io(_)) => Verdict::Undecided,
             }
@@ -223,7 +223,7 @@ fn judge_whole(path: &str, remote: &mut Remote, rules: &Rules) -> Option<Verdict
     let found = inspect::inspect(path, total, remote, rules.pickle, &rules.pickle_allow);
     match found {
         _ if !remote.is_sound() => None,
-        Ok(finding) => Some(Verdict::Fit(finding)),
+        Ok(finding) => Some(Verdict::Fit(Box::new(finding))),
         Err(InspectError::Refused(refusal)) => Some(Verdict::Refused(refused(path, refusal))),
         Err(InspectError::Io(_)) => None,
     }

@@ -81,7 +81,7 @@ impl Import<'_> {
                         self.refuse(plan, index, error, look.bytes).await?;
                         refused.insert(index);
                     }
-                    findings.insert(index, finding);
+                    findings.insert(index, *finding);
                 }
             }
         }

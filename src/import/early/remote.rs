@@ -205,7 +205,7 @@ impl Read for Remote {
             && let Err(why) = self.fetch(total)
         {
             self.is_sound = false;
-            return Err(io::Error::new(ErrorKind::Other, why));
+            return Err(io::Error::other(why));
         }
         let held = self.in_window();
         let n = held.len().min(into.len());
