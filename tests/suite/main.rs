@@ -9,8 +9,11 @@
 
 mod architecture;
 mod bad_input;
+mod civitai;
+mod choice;
 mod crash;
 mod databases;
+mod early_gate;
 mod faults;
 mod import;
 mod interrupt;
@@ -20,6 +23,7 @@ mod real_input;
 mod records;
 mod resolve;
 mod resume;
+mod rules;
 mod secrets;
 mod settings;
 mod stalls;
