@@ -1,6 +1,7 @@
 //! The command line: its words, and the only place that prints.
 
 mod bars;
+mod batch;
 mod config;
 mod import;
 mod output;
@@ -60,6 +61,8 @@ enum Command {
     Import(ImportArgs),
     /// Show what an import would do; downloads nothing
     Resolve(SourceArgs),
+    /// Import a list of sources; safe to run again
+    Batch(batch::BatchArgs),
     /// The records of what was imported
     Uploads {
         #[command(subcommand)]
@@ -89,6 +92,13 @@ struct SourceArgs {
     /// org/name, a Hugging Face or Civitai URL, an AIR, or any http(s) URL
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<String>,
+    #[command(flatten)]
+    choice: Choice,
+}
+
+/// What of a source is meant, and how it is to be taken.
+#[derive(Debug, Clone, Args)]
+struct Choice {
     /// What it is: 3d, asset, audio, avatar, image, model, text or video
     #[arg(long)]
     kind: Option<Kind>,
@@ -118,7 +128,7 @@ struct SourceArgs {
     sidecar: bool,
 }
 
-impl SourceArgs {
+impl Choice {
     fn selection(&self) -> Selection {
         Selection {
             revision: self.revision.clone(),
@@ -240,6 +250,7 @@ impl Command {
         match self {
             Self::Import(args) if args.dry_run => resolve::run(output, config, &args.sources).await,
             Self::Import(args) => import::run(output, config, &args).await,
+            Self::Batch(args) => batch::run(output, config, &args).await,
             Self::Resolve(args) => resolve::run(output, config, &args).await,
             Self::Uploads { command } => match command {
                 UploadsCommand::List(args) => uploads::list(output, config, &args).await,
@@ -256,7 +267,7 @@ impl Command {
 fn request(
     ferry: &crate::import::Ferry,
     source: &str,
-    args: &SourceArgs,
+    args: &Choice,
 ) -> Result<crate::request::ImportRequest, Error> {
     let mut reference = ferry.providers.parse(source)?;
     reference.selection = args.selection();

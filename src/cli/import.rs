@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::bars::Bars;
 use super::output::{Output, ShownError, count, printable, safe_source, size};
 use super::session::Session;
-use super::{Exit, ImportArgs, request};
+use super::{Choice, Exit, ImportArgs, request};
 use crate::config::Config;
 use crate::entity::library_folder;
 use crate::error::{Error, Stop};
@@ -23,7 +23,7 @@ use crate::upload::{ArtifactStatus, Upload, UploadStatus, Verification};
 /// How one source ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Outcome {
+pub(super) enum Outcome {
     Imported,
     Complete,
     Unchanged,
@@ -50,8 +50,12 @@ pub(super) struct ShownArtifact {
     pub facts: Option<Facts>,
 }
 
+/// What came of one source, for programs.
 #[derive(Serialize)]
-struct ShownImport<'a> {
+pub(super) struct ShownImport<'a> {
+    /// Its place in a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
     source: &'a str,
     upload: Option<&'a Upload>,
     artifacts: &'a [ShownArtifact],
@@ -60,12 +64,15 @@ struct ShownImport<'a> {
 }
 
 /// What came of one source.
-struct Ended {
-    outcome: Outcome,
-    detail: Option<UploadDetail>,
-    artifacts: Vec<ShownArtifact>,
-    error: Option<Error>,
+pub(super) struct Ended {
+    pub outcome: Outcome,
+    pub detail: Option<UploadDetail>,
+    pub artifacts: Vec<ShownArtifact>,
+    pub error: Option<Error>,
 }
+
+/// Makes the observer of a source that is about to be worked on.
+pub(super) type Watch<'a> = dyn Fn(&str) -> Arc<dyn Observer> + Sync + 'a;
 
 pub(super) async fn run(
     output: &Output,
@@ -73,17 +80,14 @@ pub(super) async fn run(
     args: &ImportArgs,
 ) -> Result<Exit, Error> {
     let session = Session::open(config).await?;
+    let watch = |source: &str| observer(output, source);
     let mut exit = Exit::Done;
     for source in &args.sources.sources {
         let started = Instant::now();
-        let ended = match one(output, &session, source, args).await {
+        let choice = &args.sources.choice;
+        let ended = match one(&session, &watch, source, choice, args.force).await {
             Ok(ended) => ended,
-            Err(Stop::Failed(error)) => Ended {
-                outcome: Outcome::Failed,
-                detail: None,
-                artifacts: Vec::new(),
-                error: Some(error),
-            },
+            Err(Stop::Failed(error)) => Ended::refused(error),
             Err(Stop::Interrupted | Stop::LeaseLost) => {
                 output.note("interrupted; run the same command again to go on from here");
                 exit = Exit::Interrupted;
@@ -99,35 +103,44 @@ pub(super) async fn run(
     Ok(exit)
 }
 
-async fn one(
-    output: &Output,
+/// Draws a source's files where bars are wanted.
+fn observer(output: &Output, source: &str) -> Arc<dyn Observer> {
+    if output.shows_bars {
+        Arc::new(Bars::new(&output.bars, &safe_source(source)))
+    } else {
+        Arc::new(Unwatched)
+    }
+}
+
+/// Imports one source, or goes on with it, or finds that nothing changed.
+pub(super) async fn one(
     session: &Session,
+    watch: &Watch<'_>,
     source: &str,
-    args: &ImportArgs,
+    choice: &Choice,
+    force: bool,
 ) -> Result<Ended, Stop> {
-    let request = request(&session.ferry, source, &args.sources)?;
+    let request = request(&session.ferry, source, choice)?;
     let records = &session.ferry.records;
-    if !args.force
-        && let Some(earlier) = records.find_unfinished(&request).await?
-    {
+    if !force && let Some(earlier) = records.find_unfinished(&request).await? {
         if earlier.upload.status == UploadStatus::Failed {
             records.retry(&earlier).await?;
         }
-        return work(output, session, &request, source, &earlier.upload, None).await;
+        return work(session, watch, &request, source, &earlier.upload, None).await;
     }
     let resolved = tokio::select! {
         resolved = session.ferry.resolve(&request) => resolved,
         () = session.cancel.cancelled() => return Err(Stop::Interrupted),
     };
     if let Ok(plan) = &resolved
-        && !args.force
+        && !force
         && let Some(earlier) = find_unchanged(&session.ferry, &request, plan).await?
     {
         return ended(session, &earlier.upload.id, Some(Outcome::Unchanged), None).await;
     }
     let upload = create(session, &request, source, resolved.as_ref().ok()).await?;
     match resolved {
-        Ok(plan) => work(output, session, &request, source, &upload, Some(plan)).await,
+        Ok(plan) => work(session, watch, &request, source, &upload, Some(plan)).await,
         Err(error) => {
             session
                 .worker
@@ -154,18 +167,13 @@ async fn create(
 }
 
 async fn work(
-    output: &Output,
     session: &Session,
+    watch: &Watch<'_>,
     request: &ImportRequest,
     source: &str,
     upload: &Upload,
     plan: Option<Plan>,
 ) -> Result<Ended, Stop> {
-    let observer: Arc<dyn Observer> = if output.shows_bars {
-        Arc::new(Bars::new(&output.bars, &safe_source(source)))
-    } else {
-        Arc::new(Unwatched)
-    };
     let ferry = Ferry {
         tokens: session.ferry.tokens.with_source_token(request),
         ..session.ferry.clone()
@@ -177,7 +185,7 @@ async fn work(
             &upload.owner_id,
             &upload.id,
             plan,
-            observer,
+            watch(source),
             &session.cancel,
         )
         .await;
@@ -219,16 +227,54 @@ async fn ended(
     })
 }
 
+impl Ended {
+    /// A source that came to no record.
+    pub fn refused(error: Error) -> Self {
+        Self {
+            outcome: Outcome::Failed,
+            detail: None,
+            artifacts: Vec::new(),
+            error: Some(error),
+        }
+    }
+
+    /// For programs; `line` is its place in a list.
+    pub fn shown<'a>(&'a self, source: &'a str, line: Option<usize>) -> ShownImport<'a> {
+        ShownImport {
+            line,
+            source,
+            upload: self.detail.as_ref().map(|detail| &detail.upload),
+            artifacts: &self.artifacts,
+            outcome: self.outcome,
+            error: self.error.as_ref().map(ShownError::from),
+        }
+    }
+
+    /// Bytes that came over the wire for it.
+    pub fn moved(&self) -> u64 {
+        self.artifacts
+            .iter()
+            .map(|file| file.bytes_transferred)
+            .sum()
+    }
+}
+
+impl Outcome {
+    /// As it is shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Imported => "imported",
+            Self::Complete => "complete",
+            Self::Unchanged => "unchanged",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 fn report(output: &Output, config: &Config, source: &str, ended: &Ended, started: Instant) {
     let source = safe_source(source);
     if output.json {
-        output.json_line(&ShownImport {
-            source: &source,
-            upload: ended.detail.as_ref().map(|detail| &detail.upload),
-            artifacts: &ended.artifacts,
-            outcome: ended.outcome,
-            error: ended.error.as_ref().map(ShownError::from),
-        });
+        output.json_line(&ended.shown(&source, None));
     }
     if let Some(error) = &ended.error {
         output.error(error);
@@ -243,12 +289,7 @@ fn print(output: &Output, config: &Config, source: &str, ended: &Ended, started:
     let Some(detail) = &ended.detail else {
         return;
     };
-    let word = match ended.outcome {
-        Outcome::Imported => "imported",
-        Outcome::Complete => "complete",
-        Outcome::Unchanged => "unchanged",
-        Outcome::Failed => "failed",
-    };
+    let word = ended.outcome.as_str();
     output.line(&format!("{word}  {}", printable(source)));
     output.line(&format!("  {}", moved(ended, started.elapsed())));
     output.line(&format!("  upload    {}", detail.upload.id));
@@ -280,11 +321,7 @@ fn print(output: &Output, config: &Config, source: &str, ended: &Ended, started:
 /// `5 files, 192.00 MiB in 1.6 s (120.00 MiB/s)`
 fn moved(ended: &Ended, took: Duration) -> String {
     let files = count(ended.artifacts.len(), "file");
-    let moved: u64 = ended
-        .artifacts
-        .iter()
-        .map(|file| file.bytes_transferred)
-        .sum();
+    let moved = ended.moved();
     if moved == 0 {
         return format!("{files}, all here already");
     }

@@ -9,8 +9,9 @@
 
 mod architecture;
 mod bad_input;
-mod civitai;
+mod batch;
 mod choice;
+mod civitai;
 mod crash;
 mod databases;
 mod early_gate;
