@@ -81,6 +81,9 @@ pub(super) const CONNECTIONS_PER_HOST: Key = key(
 pub(super) const MEMORY: Key = key("memory", &["MODELFERRY_MEMORY"], || Some("256 MiB".into()));
 pub(super) const LIMIT_RATE: Key = key("limit_rate", &["MODELFERRY_LIMIT_RATE"], none);
 pub(super) const PICKLE: Key = key("pickle", &["MODELFERRY_PICKLE"], || Some("scan".into()));
+pub(super) const WORKERS: Key = key("workers", &["MODELFERRY_WORKERS"], || Some("4".into()));
+pub(super) const LEASE: Key = key("lease", &["MODELFERRY_LEASE"], || Some("30 s".into()));
+pub(super) const ATTEMPTS: Key = key("attempts", &["MODELFERRY_ATTEMPTS"], || Some("10".into()));
 pub(super) const LOG: Key = key("log", &["MODELFERRY_LOG"], || Some("text".into()));
 
 /// Every setting, in the order `config show` prints them.
@@ -99,6 +102,9 @@ pub const KEYS: &[Key] = &[
     MEMORY,
     LIMIT_RATE,
     PICKLE,
+    WORKERS,
+    LEASE,
+    ATTEMPTS,
     LOG,
 ];
 
