@@ -17,6 +17,7 @@ pub use self::keys::{KEYS, Key};
 use crate::error::{Code, Error};
 use crate::inspect::PicklePolicy;
 use crate::records::Database;
+use crate::storage::{Place, Variables};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,8 +70,10 @@ pub struct Config {
     pub home: PathBuf,
     /// The records' database.
     pub database: Database,
-    /// The storage's folder.
-    pub storage: PathBuf,
+    /// Where files are kept.
+    pub storage: Place,
+    /// How to reach it, where it is a bucket.
+    pub storage_variables: Variables,
     /// Hugging Face or a mirror.
     pub huggingface_endpoint: SafeUrl,
     /// Civitai or a stand-in.
@@ -129,6 +132,10 @@ impl Config {
         flags: &Flags,
         environment: &BTreeMap<String, String>,
     ) -> Result<Self, Error> {
+        #[cfg(debug_assertions)]
+        if let Some(point) = environment.get(keys::CRASH_AT) {
+            crate::crash::arm(point);
+        }
         let values = Values::gather(flags, environment)?;
         let home = values.absolute(&keys::HOME)?;
         let token = |key: &Key| values.token(key);
@@ -140,7 +147,10 @@ impl Config {
             database: values
                 .read(&keys::DATABASE_URL, str::parse)?
                 .unwrap_or_else(|| Database::Sqlite(home.join(keys::DATABASE_URL.within_home))),
-            storage: values.place(&keys::STORAGE, "file", &home)?,
+            storage: values
+                .read(&keys::STORAGE, Place::parse)?
+                .unwrap_or_else(|| Place::Folder(home.join(keys::STORAGE.within_home))),
+            storage_variables: Variables::gather(environment),
             huggingface_endpoint: values.endpoint(&keys::HF_ENDPOINT)?,
             civitai_endpoint: values.endpoint(&keys::CIVITAI_ENDPOINT)?,
             auth: Auth {
@@ -299,12 +309,6 @@ impl Values {
         })
     }
 
-    /// `scheme:///path`, or a path within home when it is not set.
-    fn place(&self, key: &Key, scheme: &str, home: &Path) -> Result<PathBuf, Error> {
-        let given = self.read(key, |text| parse::place(text, scheme))?;
-        Ok(given.unwrap_or_else(|| home.join(key.within_home)))
-    }
-
     fn shown(&self, home: &Path) -> Vec<Shown> {
         KEYS.iter()
             .map(|key| match self.0.get(key.name) {
@@ -343,7 +347,7 @@ fn read_file(
     };
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => return Ok(()),
+        Err(error) if !required && is_missing(&error) => return Ok(()),
         Err(error) => return Err(bad(error.to_string())),
     };
     let table: toml::Table = text
@@ -377,6 +381,12 @@ fn read_file(
         );
     }
     Ok(())
+}
+
+/// Nothing is there. A home that can't be one is told by whoever opens it.
+fn is_missing(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
 }
 
 #[cfg(test)]

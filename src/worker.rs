@@ -5,6 +5,7 @@ mod pool;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use modelferry_providers::Plan;
@@ -35,6 +36,8 @@ pub struct Worker {
     id: String,
     lock_path: PathBuf,
     _lock: File,
+    /// Set when a claim could not be given back.
+    owes_a_claim: AtomicBool,
 }
 
 impl Worker {
@@ -59,6 +62,7 @@ impl Worker {
             id,
             lock_path,
             _lock: lock,
+            owes_a_claim: AtomicBool::new(false),
         })
     }
 
@@ -163,9 +167,15 @@ impl Worker {
         let keeper = keep_lease(ferry.records.clone(), claim.clone(), lease, working.clone());
         let outcome = import::run(ferry, &claim, resolved, observer, &working).await;
         drop(keeper);
-        // Without the claim this changes nothing.
-        if matches!(outcome, Err(Stop::Interrupted)) && !ferry.records.release(&claim).await? {
-            return Err(Stop::LeaseLost);
+        if outcome.is_err() {
+            match ferry.records.release(&claim).await {
+                Ok(held) if !held && matches!(outcome, Err(Stop::Interrupted)) => {
+                    return Err(Stop::LeaseLost);
+                }
+                Ok(_) => {}
+                // The lock file tells the next process that this claim is nobody's.
+                Err(_) => self.owes_a_claim.store(true, Ordering::Relaxed),
+            }
         }
         outcome
     }
@@ -190,7 +200,9 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.lock_path);
+        if !self.owes_a_claim.load(Ordering::Relaxed) {
+            let _ = fs::remove_file(&self.lock_path);
+        }
     }
 }
 

@@ -86,6 +86,10 @@ pub(super) const LEASE: Key = key("lease", &["MODELFERRY_LEASE"], || Some("30 s"
 pub(super) const ATTEMPTS: Key = key("attempts", &["MODELFERRY_ATTEMPTS"], || Some("10".into()));
 pub(super) const LOG: Key = key("log", &["MODELFERRY_LOG"], || Some("text".into()));
 
+/// Names the point at which a debug build ends itself, for crash tests.
+#[cfg(debug_assertions)]
+pub(super) const CRASH_AT: &str = "MODELFERRY_CRASH_AT";
+
 /// Every setting, in the order `config show` prints them.
 pub const KEYS: &[Key] = &[
     HOME,
