@@ -23,3 +23,4 @@ mod secrets;
 mod stalls;
 mod storage;
 mod support;
+mod worker;
