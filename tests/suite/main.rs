@@ -9,8 +9,8 @@
 
 mod architecture;
 mod bad_input;
-mod civitai;
 mod choice;
+mod civitai;
 mod crash;
 mod databases;
 mod early_gate;
@@ -27,3 +27,4 @@ mod secrets;
 mod stalls;
 mod storage;
 mod support;
+mod worker;
