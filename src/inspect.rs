@@ -15,6 +15,7 @@
 //! media files. Such files carry a warning, never the word "safe".
 
 mod archive;
+mod coreml;
 mod facts;
 mod finding;
 mod gguf;
@@ -24,6 +25,7 @@ mod name;
 mod npy;
 mod onnx;
 mod pickle;
+mod protobuf;
 mod safetensors;
 mod source;
 mod text;
@@ -133,6 +135,9 @@ fn claim(
     if head.first() == Some(&0x08) && onnx::claims(source)? {
         return Ok(Claim::Weights(onnx::read));
     }
+    if head.first() == Some(&0x08) && coreml::claims(source)? {
+        return Ok(Claim::Weights(coreml::read));
+    }
     let whole = head.len() as u64 == source.size();
     Ok(if text::is_binary_ply(head) {
         Claim::Format(Format::Ply)
@@ -179,6 +184,11 @@ fn read_format(
             finding.warn(WarningKind::RunsElsewhere, "it is an HDF5 file: a Keras model in one may hold Lambda layers, which are Python code");
             Ok(finding)
         }
+        Format::TensorRt => {
+            let mut finding = Finding::new(format);
+            finding.warn(WarningKind::RunsElsewhere, "it is a TensorRT engine: machine code for a graphics card, which could not be checked");
+            Ok(finding)
+        }
         Format::Executable => {
             let mut finding = Finding::new(format);
             finding.warn(
@@ -211,7 +221,10 @@ fn read_pickle(
         gate.extra,
     )?;
     gate.judge("the pickle", &report, &mut finding)?;
-    finding.facts.tensors = (report.tensors > 0).then_some(report.tensors);
+    if report.tensors > 0 {
+        finding.facts = report.census.facts();
+        finding.facts.tensors = Some(report.tensors);
+    }
     Ok(finding)
 }
 

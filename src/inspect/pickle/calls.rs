@@ -164,6 +164,26 @@ fn tensor(callee: Callee, args: &[Value]) -> Judged<Made> {
     }
 }
 
+/// The type and number of elements of the tensor that a call rebuilds from a storage.
+pub(super) fn rebuilt(args: &[Value]) -> Option<(&'static str, u64)> {
+    let [Value::Storage(storage), _offset, size, rest @ ..] = args else {
+        return None;
+    };
+    let elements = dimensions(size)?
+        .into_iter()
+        .try_fold(1_u64, |product, n| product.checked_mul(n))?;
+    // The storage of `_rebuild_tensor_v3` is untyped; its dtype is an argument.
+    let typed = rest.get(3).map(dtype_label).filter(|dtype| *dtype != "");
+    Some((typed.unwrap_or(storage.dtype), elements))
+}
+
+fn dtype_label(class: &Value) -> &'static str {
+    match class {
+        Value::Reference(reference) => super::references::dtype_label(&reference.name),
+        _ => "",
+    }
+}
+
 /// `_rebuild_from_type_v2(function, class, arguments, state)` calls the function it is given.
 fn from_type(args: &[Value]) -> Judged<Value> {
     let [function, class, inner, state] = args else {
@@ -461,6 +481,7 @@ pub(super) fn persistent_id(id: &Value) -> Judged<Storage> {
     let (Some(Role::Storage(element_bytes)), Value::Text(key)) = (role(class), key) else {
         return refuse();
     };
+    let dtype = dtype_label(class);
     let Some(elements) = elements.as_count() else {
         return refuse();
     };
@@ -474,5 +495,6 @@ pub(super) fn persistent_id(id: &Value) -> Judged<Storage> {
         key: key.clone(),
         elements,
         element_bytes,
+        dtype,
     })
 }

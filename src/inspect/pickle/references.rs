@@ -198,6 +198,34 @@ fn storage(module: &str, name: &str) -> Option<u64> {
     })
 }
 
+/// The short name of a dtype or storage class, as safetensors spells it; empty for what is none.
+pub(super) fn dtype_label(name: &str) -> &'static str {
+    match name.strip_suffix("Storage").unwrap_or(name) {
+        "Double" | "float64" => "F64",
+        "Float" | "float32" => "F32",
+        "Half" | "float16" => "F16",
+        "BFloat16" | "bfloat16" => "BF16",
+        "Long" | "int64" => "I64",
+        "Int" | "int32" => "I32",
+        "Short" | "int16" => "I16",
+        "Char" | "int8" => "I8",
+        "Byte" | "uint8" | "Untyped" => "U8",
+        "uint16" => "U16",
+        "uint32" => "U32",
+        "uint64" => "U64",
+        "Bool" | "bool" => "BOOL",
+        "ComplexFloat" | "complex64" => "C64",
+        "ComplexDouble" | "complex128" => "C128",
+        "QInt8" | "qint8" => "QI8",
+        "QUInt8" | "quint8" => "QU8",
+        "QInt32" | "qint32" => "QI32",
+        "float8_e5m2" => "F8_E5M2",
+        "float8_e4m3fn" => "F8_E4M3",
+        "float8_e8m0fnu" => "F8_E8M0",
+        _ => "",
+    }
+}
+
 /// Bytes of an element of a dtype; 0 for those of less than a byte.
 fn dtype(name: &str) -> Option<u64> {
     Some(match name {

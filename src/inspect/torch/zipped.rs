@@ -120,6 +120,7 @@ pub(in super::super) fn read(
     let mut finding = judge.finding;
     if let Some(report) = main {
         check_storages(checkpoint, directory, &report)?;
+        finding.facts = report.census.facts();
         finding.facts.tensors = Some(report.tensors);
     }
     Ok(finding)
