@@ -21,6 +21,7 @@ mod finding;
 mod gguf;
 mod kind;
 mod magic;
+mod media;
 mod name;
 mod npy;
 mod onnx;
@@ -88,13 +89,24 @@ fn examine(path: &str, source: &mut Source<'_>, gate: Gate<'_>) -> Result<Findin
         return empty(meant);
     }
     let head = source.bytes_at(0, HEAD)?;
-    let finding = match claim(path, meant, &head, source)? {
+    let read = match claim(path, meant, &head, source)? {
         Claim::Pickle => return read_pickle(&head, source, gate),
-        Claim::Weights(read) => read(source)?,
-        Claim::Format(format) => read_format(path, format, &head, source, gate)?,
+        Claim::Weights(read) => read(source),
+        Claim::Format(format) => read_format(path, format, &head, source, gate),
     };
-    refuse_double_meaning(meant, &finding, &head, source, gate)?;
-    check_name(path, meant, &head, finding)
+    match read {
+        Ok(finding) => {
+            refuse_double_meaning(meant, &finding, &head, source, gate)?;
+            check_name(path, meant, &head, finding)
+        }
+        Err(InspectError::Refused(refusal)) if refusal.reason == RefusalReason::MalformedFile => {
+            // What a file would run weighs more than how it is broken.
+            let broken = Finding::new(Format::Unknown);
+            refuse_double_meaning(meant, &broken, &head, source, gate)?;
+            Err(refusal.into())
+        }
+        Err(other) => Err(other),
+    }
 }
 
 fn empty(meant: Meant) -> Result<Finding, InspectError> {
@@ -201,7 +213,7 @@ fn read_format(
             text::read(path, format, source)
         }
         Format::Unknown => unknown(path, head, source, gate),
-        _ => Ok(Finding::new(format)),
+        _ => media::read(format, source),
     }
 }
 

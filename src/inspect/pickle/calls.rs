@@ -173,7 +173,10 @@ pub(super) fn rebuilt(args: &[Value]) -> Option<(&'static str, u64)> {
         .into_iter()
         .try_fold(1_u64, |product, n| product.checked_mul(n))?;
     // The storage of `_rebuild_tensor_v3` is untyped; its dtype is an argument.
-    let typed = rest.get(3).map(dtype_label).filter(|dtype| !dtype.is_empty());
+    let typed = rest
+        .get(3)
+        .map(dtype_label)
+        .filter(|dtype| !dtype.is_empty());
     Some((typed.unwrap_or(storage.dtype), elements))
 }
 
