@@ -33,6 +33,7 @@ pub(super) fn call(callee: Callee, args: &[Value]) -> Judged<Value> {
     let made = match callee {
         Callee::FromType => return from_type(args),
         Callee::Encode => return encode(args),
+        Callee::FrozenSet => return collection(args, Made::Set).map(|_| Value::FrozenSet),
         Callee::OrderedDict => collection(args, Made::OrderedDict),
         Callee::Counter => collection(args, Made::Counter),
         Callee::Set => collection(args, Made::Set),
@@ -64,6 +65,7 @@ pub(super) fn call(callee: Callee, args: &[Value]) -> Judged<Value> {
         Callee::NumpyArray => must(args.iter().all(is_data)).map(|()| Made::Array),
         Callee::NumpyReconstruct => numpy_reconstruct(args),
         Callee::NumpyScalar => numpy_scalar(args),
+        Callee::NumpyFromBuffer => numpy_from_buffer(args),
         _ => tensor(callee, args),
     };
     made.map(Value::Instance)
@@ -367,6 +369,15 @@ fn numpy_scalar(args: &[Value]) -> Judged<Made> {
         [Value::Instance(Made::Dtype), value] => must(raw(value)).map(|()| Made::Plain),
         _ => unsafe_arguments(),
     }
+}
+
+/// `_frombuffer(bytes, dtype, shape, order)`: a view of the bytes.
+fn numpy_from_buffer(args: &[Value]) -> Judged<Made> {
+    let [raw, Value::Instance(Made::Dtype), shape, order] = args else {
+        return unsafe_arguments();
+    };
+    let order = matches!(order.as_text(), Some("C" | "F" | "A"));
+    must(raw.is_bytes() && order && dimensions(shape).is_some()).map(|()| Made::Array)
 }
 
 /// Judges BUILD: whether `state` may be given to an instance.

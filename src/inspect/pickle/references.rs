@@ -37,6 +37,7 @@ pub(super) enum Callee {
     OrderedDict,
     Counter,
     Set,
+    FrozenSet,
     ByteArray,
     Complex,
     Encode,
@@ -60,6 +61,7 @@ pub(super) enum Callee {
     NumpyArray,
     NumpyReconstruct,
     NumpyScalar,
+    NumpyFromBuffer,
 }
 
 impl Callee {
@@ -70,6 +72,7 @@ impl Callee {
             Self::OrderedDict
                 | Self::Counter
                 | Self::Set
+                | Self::FrozenSet
                 | Self::ByteArray
                 | Self::Complex
                 | Self::Parameter
@@ -141,6 +144,7 @@ fn callee(module: &str, name: &str) -> Option<Callee> {
         ("collections" | "typing", "OrderedDict") => Callee::OrderedDict,
         ("collections", "Counter") => Callee::Counter,
         ("builtins", "set") => Callee::Set,
+        ("builtins", "frozenset") => Callee::FrozenSet,
         ("builtins", "bytearray") => Callee::ByteArray,
         ("builtins", "complex") => Callee::Complex,
         ("_codecs", "encode") => Callee::Encode,
@@ -157,6 +161,8 @@ fn callee(module: &str, name: &str) -> Option<Callee> {
             Callee::NumpyReconstruct
         }
         ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar") => Callee::NumpyScalar,
+        // How an array is saved under protocol 5.
+        ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => Callee::NumpyFromBuffer,
         _ => return None,
     })
 }
