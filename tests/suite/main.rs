@@ -31,3 +31,4 @@ mod stalls;
 mod storage;
 mod support;
 mod terminal;
+mod worker;
