@@ -3,6 +3,7 @@
 mod bars;
 mod batch;
 mod config;
+mod export;
 mod import;
 mod output;
 mod resolve;
@@ -71,6 +72,8 @@ enum Command {
     },
     /// Work on whatever is asked for, without an API
     Worker(WorkerArgs),
+    /// Make an imported model usable by another tool
+    Export(export::ExportArgs),
     /// The settings
     Config {
         #[command(subcommand)]
@@ -268,6 +271,7 @@ impl Command {
             Self::Import(args) if args.dry_run => resolve::run(output, config, &args.sources).await,
             Self::Import(args) => import::run(output, config, &args).await,
             Self::Batch(args) => batch::run(output, config, &args).await,
+            Self::Export(args) => export::run(output, config, &args).await,
             Self::Resolve(args) => resolve::run(output, config, &args).await,
             Self::Uploads { command } => match command {
                 UploadsCommand::List(args) => uploads::list(output, config, &args).await,

@@ -15,6 +15,7 @@ mod civitai;
 mod crash;
 mod databases;
 mod early_gate;
+mod export;
 mod faults;
 mod import;
 mod interrupt;

@@ -137,7 +137,7 @@ fn options_of_the_program_may_stand_before_or_after_the_command() {
 fn help_names_every_command_and_version_the_release() {
     let home = Home::alone();
     let help = home.succeed(&["--help"]).stdout;
-    for command in ["import", "resolve", "batch", "uploads", "config"] {
+    for command in ["import", "resolve", "batch", "uploads", "config", "export"] {
         assert!(help.contains(&format!("  {command} ")), "{command}: {help}");
     }
     let version = home.succeed(&["--version"]).stdout;
