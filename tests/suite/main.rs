@@ -10,8 +10,10 @@
 mod architecture;
 mod bad_input;
 mod civitai;
+mod choice;
 mod crash;
 mod databases;
+mod early_gate;
 mod faults;
 mod import;
 mod interrupt;
@@ -20,6 +22,7 @@ mod program;
 mod real_input;
 mod records;
 mod resume;
+mod rules;
 mod secrets;
 mod stalls;
 mod storage;
