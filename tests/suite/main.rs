@@ -9,8 +9,8 @@
 
 mod architecture;
 mod bad_input;
-mod civitai;
 mod choice;
+mod civitai;
 mod crash;
 mod databases;
 mod early_gate;
