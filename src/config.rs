@@ -15,6 +15,7 @@ use serde::Serialize;
 pub use self::keys::{KEYS, Key};
 use crate::error::{Code, Error};
 use crate::inspect::PicklePolicy;
+use crate::records::Database;
 use crate::storage::{Place, Variables};
 
 /// Where a value came from.
@@ -66,8 +67,8 @@ pub struct Flags {
 pub struct Config {
     /// Where the embedded database, the storage and the keys are.
     pub home: PathBuf,
-    /// The embedded database's file.
-    pub database: PathBuf,
+    /// The records' database.
+    pub database: Database,
     /// Where files are kept.
     pub storage: Place,
     /// How to reach it, where it is a bucket.
@@ -132,7 +133,9 @@ impl Config {
             None => keys::login_token(environment),
         };
         Ok(Self {
-            database: values.place(&keys::DATABASE_URL, "sqlite", &home)?,
+            database: values
+                .read(&keys::DATABASE_URL, str::parse)?
+                .unwrap_or_else(|| Database::Sqlite(home.join(keys::DATABASE_URL.within_home))),
             storage: values
                 .read(&keys::STORAGE, Place::parse)?
                 .unwrap_or_else(|| Place::Folder(home.join(keys::STORAGE.within_home))),
@@ -290,12 +293,6 @@ impl Values {
         })
     }
 
-    /// `scheme:///path`, or a path within home when it is not set.
-    fn place(&self, key: &Key, scheme: &str, home: &Path) -> Result<PathBuf, Error> {
-        let given = self.read(key, |text| parse::place(text, scheme))?;
-        Ok(given.unwrap_or_else(|| home.join(key.within_home)))
-    }
-
     fn shown(&self, home: &Path) -> Vec<Shown> {
         KEYS.iter()
             .map(|key| match self.0.get(key.name) {
@@ -304,7 +301,7 @@ impl Values {
                     value: Some(if key.secret {
                         "********".to_owned()
                     } else {
-                        value.text.clone()
+                        parse::without_password(&value.text)
                     }),
                     origin: value.origin.to_string(),
                 },

@@ -8,6 +8,8 @@
 )]
 
 mod architecture;
+mod databases;
 mod faults;
 mod pipeline;
+mod records;
 mod storage;
