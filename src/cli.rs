@@ -2,11 +2,13 @@
 
 mod bars;
 mod config;
+mod gc;
 mod import;
 mod output;
 mod resolve;
 mod session;
 mod uploads;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -63,6 +65,10 @@ enum Command {
         #[command(subcommand)]
         command: UploadsCommand,
     },
+    /// Read stored files again and hold them against their hashes
+    Verify(VerifyArgs),
+    /// Remove blobs that nothing names, and stale unfinished transfers
+    Gc(GcArgs),
     /// The settings
     Config {
         #[command(subcommand)]
@@ -105,6 +111,9 @@ struct SourceArgs {
     /// What the one file must hash to
     #[arg(long, value_name = "HEX")]
     sha256: Option<Sha256>,
+    /// Write NAME.civitai.info and a preview beside the files in the library
+    #[arg(long)]
+    sidecar: bool,
 }
 
 impl SourceArgs {
@@ -115,8 +124,25 @@ impl SourceArgs {
             exclude: self.exclude.clone(),
             all_files: self.all_files,
             sha256: self.sha256,
+            sidecar: self.sidecar,
         }
     }
+}
+
+#[derive(Debug, Args)]
+struct VerifyArgs {
+    /// Only the files of this upload, model or asset
+    id: Option<String>,
+    /// Fetch bad and missing files again
+    #[arg(long)]
+    repair: bool,
+}
+
+#[derive(Debug, Args)]
+struct GcArgs {
+    /// Only show what would be removed
+    #[arg(long)]
+    dry_run: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -233,6 +259,8 @@ impl Command {
                 UploadsCommand::List(args) => uploads::list(output, config, &args).await,
                 UploadsCommand::Show { id } => uploads::show(output, config, &id).await,
             },
+            Self::Verify(args) => verify::run(output, config, &args).await,
+            Self::Gc(args) => gc::run(output, config, &args).await,
             Self::Config {
                 command: ConfigCommand::Show,
             } => Ok(config::show(output, config)),

@@ -125,6 +125,10 @@ impl Config {
         flags: &Flags,
         environment: &BTreeMap<String, String>,
     ) -> Result<Self, Error> {
+        #[cfg(debug_assertions)]
+        if let Some(point) = environment.get(keys::CRASH_AT) {
+            crate::crash::arm(point);
+        }
         let values = Values::gather(flags, environment)?;
         let home = values.absolute(&keys::HOME)?;
         let token = |key: &Key| values.token(key);

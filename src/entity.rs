@@ -1,6 +1,8 @@
 //! What an import leaves behind: the manifest that names every file, and links
 //! that a person finds them by.
 
+pub mod sidecar;
+
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -113,6 +115,12 @@ impl Manifest {
         text.push(b'\n');
         Ok(text.into())
     }
+}
+
+/// The ids that an upload's entity can have: a model's, and any other kind's.
+pub fn ids_for(upload: &str) -> [String; 2] {
+    let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, upload.as_bytes());
+    ["model", "asset"].map(|prefix| format!("{prefix}_{}", id.simple()))
 }
 
 /// The folder in which a person finds this plan's files.

@@ -7,8 +7,8 @@
 //! manifests and staged bytes these don't know; blobs that those manifests
 //! name, and young ones nobody here knows, are then left alone.
 
-use std::collections::HashSet;
-use std::time::Duration;
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
 
 use chrono::{TimeDelta, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -16,18 +16,16 @@ use modelferry_providers::Sha256;
 use tokio_util::sync::CancellationToken;
 
 use crate::entity::{self, Manifest};
-use crate::error::{Error, Stop};
-use crate::records::{Records, Standing};
+use crate::error::{Code, Error, Stop};
+use crate::records::{CONDEMNED, Records, Standing};
 use crate::storage::{BlobEntry, Storage, StorageKey};
 
 /// Blobs looked up at once.
 const LOOKED_UP: usize = 256;
 /// Blobs condemned at once: few, since imports wait for them.
-const CONDEMNED: usize = 64;
+const AT_A_TIME: usize = 64;
 /// Removals side by side.
 const AT_ONCE: usize = 8;
-/// What of a condemnation's time is left when removing stops.
-const MARGIN: TimeDelta = TimeDelta::seconds(30);
 /// Staged bytes that nobody came back for in this time are stale.
 const STALE: TimeDelta = TimeDelta::days(7);
 /// The same, where the upload is of other records.
@@ -108,11 +106,7 @@ impl Collector<'_> {
         Ok(())
     }
 
-    async fn staged(
-        &self,
-        elsewhere: &mut Elsewhere,
-        report: &mut Report<'_>,
-    ) -> Result<(), Stop> {
+    async fn staged(&self, elsewhere: &mut Elsewhere, report: &mut Report<'_>) -> Result<(), Stop> {
         // Listed before asked: an upload that begins in between is in neither list's gap.
         for staged in self.storage.staged_uploads().await? {
             self.check()?;
@@ -168,15 +162,22 @@ impl Collector<'_> {
             return Ok(());
         }
         let failed = self.records.failed_uploads().await?;
-        let never: HashSet<String> = failed.iter().flat_map(|id| entity::ids_for(id)).collect();
+        let never: HashMap<String, &String> = failed
+            .iter()
+            .flat_map(|upload| entity::ids_for(upload).map(|id| (id, upload)))
+            .collect();
         for id in unknown {
             self.check()?;
             let key = StorageKey::Manifest { entity: id.clone() };
-            if !never.contains(&id) {
+            // Asked again: it may be retried meanwhile.
+            let over = match never.get(&id) {
+                Some(upload) => self.records.standing(upload).await? == Some(Standing::Over),
+                None => false,
+            };
+            if !over {
                 self.read_elsewhere(&key, elsewhere).await?;
                 continue;
             }
-            // An upload that is retried writes it again before it is of use to anyone.
             if !self.dry_run {
                 self.storage.remove(&key).await?;
             }
@@ -198,9 +199,15 @@ impl Collector<'_> {
         };
         let chunks: Vec<_> = self.storage.read(key, 0..size).await?.try_collect().await?;
         let manifest: Manifest = serde_json::from_slice(&chunks.concat()).map_err(|error| {
-            Error::internal(&format!("reading {}", key.object_name()), error)
+            let name = key.object_name();
+            let message =
+                format!("{name} can't be read, so it is not known what it needs: {error}");
+            Error::new(Code::StorageError, message)
+                .hint("repair or remove that file, then run gc again")
         })?;
-        elsewhere.named.extend(manifest.files.iter().map(|file| file.sha256));
+        elsewhere
+            .named
+            .extend(manifest.files.iter().map(|file| file.sha256));
         Ok(())
     }
 
@@ -210,7 +217,7 @@ impl Collector<'_> {
             self.check()?;
             let batch = batch.map_err(|broken| broken.1)?;
             let unnamed = self.unnamed(&batch, elsewhere).await?;
-            for few in unnamed.chunks(CONDEMNED) {
+            for few in unnamed.chunks(AT_A_TIME) {
                 self.check()?;
                 self.remove(few, report).await?;
             }
@@ -246,23 +253,28 @@ impl Collector<'_> {
             return Ok(());
         }
         let hashes: Vec<_> = blobs.iter().map(|blob| blob.sha256).collect();
-        let until = self.records.condemn(self.worker, &hashes).await?;
-        let removed = self.remove_condemned(blobs, until - MARGIN).await;
+        let condemned = Instant::now();
+        self.records.condemn(self.worker, &hashes).await?;
+        let removed = self.remove_condemned(blobs, condemned).await;
         let gone = removed.as_deref().unwrap_or_default();
         let hashes: Vec<_> = gone.iter().map(|blob| blob.sha256).collect();
         self.records.acquit(self.worker, &hashes).await?;
-        removed?.iter().map(told).for_each(|garbage| report(&garbage));
+        removed?
+            .iter()
+            .map(told)
+            .for_each(|garbage| report(&garbage));
         Ok(())
     }
 
-    /// Removes those that still nobody names, until the time is up.
+    /// Removes those that still nobody names, for half the time that others
+    /// wait: what is on its way then has the other half to arrive.
     async fn remove_condemned(
         &self,
         blobs: &[BlobEntry],
-        until: chrono::DateTime<Utc>,
+        condemned: Instant,
     ) -> Result<Vec<BlobEntry>, Stop> {
         let named = self.records.named(blobs).await?;
-        let time_left = (until - self.records.clock()).to_std().unwrap_or(Duration::ZERO);
+        let time_left = (CONDEMNED / 2).saturating_sub(condemned.elapsed());
         let unnamed = blobs.iter().filter(|blob| !named.contains(&blob.sha256));
         let removals = stream::iter(unnamed.copied()).map(|blob| async move {
             self.storage.remove(&StorageKey::Blob(blob.sha256)).await?;

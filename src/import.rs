@@ -4,6 +4,7 @@
 //! whoever holds the claim runs [`run`].
 
 mod register;
+mod sidecars;
 mod steps;
 mod unchanged;
 
@@ -13,6 +14,7 @@ use modelferry_providers::{Plan, Providers};
 use tokio_util::sync::CancellationToken;
 
 pub use self::unchanged::find_unchanged;
+use crate::crash;
 use crate::error::{Error, Stop};
 use crate::inspect::{AllowList, PicklePolicy};
 use crate::progress::{Event, Observer};
@@ -63,6 +65,7 @@ pub async fn run(
     observer: Arc<dyn Observer>,
     cancel: &CancellationToken,
 ) -> Result<(), Stop> {
+    crash::point("claimed");
     let import = Import {
         ferry,
         claim,
@@ -84,6 +87,7 @@ pub async fn run(
 impl Import<'_> {
     async fn steps(&self, resolved: Option<Plan>) -> Result<(), Stop> {
         let plan = self.resolve(resolved).await?;
+        self.ferry.records.outlast_collectors().await?;
         self.prove_access(&plan).await?;
         let missing = self.reuse(&plan).await?;
         self.transfer(&plan, missing).await?;
@@ -134,6 +138,7 @@ impl Import<'_> {
                 .advance(self.claim, Pending, Validating)
                 .await?,
         )?;
+        crash::point("validating");
         self.observer.event(&Event::Status(Validating));
         Ok(())
     }
@@ -148,6 +153,7 @@ impl Import<'_> {
                 .validated(self.claim, found.kind, found.media_type)
                 .await?,
         )?;
+        crash::point("validated");
         self.observer.event(&Event::Status(Validated));
         Ok(())
     }

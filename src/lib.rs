@@ -12,8 +12,10 @@
 
 pub mod cli;
 pub mod config;
+mod crash;
 pub mod entity;
 pub mod error;
+pub mod gc;
 pub mod import;
 pub mod inspect;
 pub mod progress;
@@ -23,4 +25,5 @@ pub mod storage;
 pub mod tokens;
 pub mod transfer;
 pub mod upload;
+pub mod verify;
 pub mod worker;

@@ -21,7 +21,7 @@ use chrono::{DateTime, Utc};
 
 pub use self::artifacts::{ArtifactRow, Stored};
 use self::db::{Db, fetch_optional};
-pub use self::holdings::{Holding, Standing};
+pub use self::holdings::{CONDEMNED, Holding, Standing};
 pub use self::jobs::Claim;
 pub use self::moves::{Entity, EntityFile};
 pub use self::place::{Database, PostgresTarget};

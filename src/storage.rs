@@ -2,7 +2,8 @@
 //!
 //! A blob's name appears only through [`Storage::publish`], after its bytes
 //! were verified. Until then they are [`Staged`], in a form that another
-//! process can go on with.
+//! process can go on with. One that fits into memory is verified there, and
+//! gets its name through [`Storage::put`].
 
 pub mod cloud;
 mod local;
@@ -188,7 +189,8 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     async fn flush(&self, staged: &Staged) -> Result<(), StorageError>;
 
     /// Gives staged bytes their name. The caller has verified them. A blob
-    /// that is already there stays as it is; either way nothing stays staged.
+    /// that is already there is replaced, at once and as a whole, by what are
+    /// the same bytes if it is sound. Nothing stays staged.
     async fn publish(
         &self,
         staged: &Staged,

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::error::{Code, Error, Stop};
 use crate::import::{self, Ferry};
 use crate::progress::Observer;
-use crate::records::{Claim, Records};
+use crate::records::{Claim, Records, Standing};
 use crate::storage::Storage;
 use crate::upload::Upload;
 
@@ -34,6 +34,11 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// What the records call it.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// Announces this process in `home`.
     ///
     /// # Errors
@@ -69,11 +74,12 @@ impl Worker {
             tracing::info!(worker = %id, freed, "a worker of this machine had died");
             let _ = fs::remove_file(lock_path);
         }
-        // Staged before asked: an upload that begins in between is in neither list's gap.
-        let staged = storage.staged_uploads().await?;
-        let resumable = records.resumable().await?;
-        for staged in staged.iter().filter(|it| !resumable.contains(&it.upload)) {
-            storage.discard_upload(&staged.upload).await?;
+        // Staged before asked: an upload that begins in between is in neither list's gap. What
+        // these records don't know may be of others; `gc` looks at its age.
+        for staged in storage.staged_uploads().await? {
+            if records.standing(&staged.upload).await? == Some(Standing::Over) {
+                storage.discard_upload(&staged.upload).await?;
+            }
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::inspect::AllowList;
 use crate::records::Records;
 use crate::storage::Storage;
 use crate::tokens::Tokens;
-use crate::transfer::{Engine, Limits};
+use crate::transfer::{Engine, Limits, Patience};
 use crate::worker::Worker;
 
 /// The parts, and this process's place among the workers.
@@ -84,6 +84,7 @@ fn ferry(config: &Config, records: Records, storage: Arc<dyn Storage>) -> Result
         storage: storage.clone(),
         limits: Arc::new(limits),
         retry,
+        patience: Patience::default(),
     };
     Ok(Ferry {
         providers,

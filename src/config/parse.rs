@@ -1,6 +1,5 @@
 //! From a setting's text to its value, with what it should have been.
 
-
 use bytesize::ByteSize;
 use ipnet::IpNet;
 use modelferry_providers::SafeUrl;

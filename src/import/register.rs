@@ -1,10 +1,9 @@
 //! The last steps: the entity, its manifest, and the record's end.
 
-use uuid::Uuid;
-
 use modelferry_providers::Plan;
 
 use super::{Import, held};
+use crate::crash;
 use crate::entity::{self, Manifest};
 use crate::error::{Code, Error, Stop};
 use crate::progress::Event;
@@ -46,8 +45,21 @@ impl Import<'_> {
             entity: entity.id.clone(),
         };
         self.ferry.storage.put(&key, manifest.to_bytes()?).await?;
+        crash::point("manifest-written");
         if let Some(root) = self.ferry.storage.local_root() {
             entity::link_library(root, plan, &entity).await?;
+            crash::point("library-linked");
+        }
+        let request = &self.claim.detail.request;
+        for trouble in self
+            .ferry
+            .write_sidecars(request, plan, &entity.files)
+            .await
+        {
+            self.observer.event(&Event::Warning {
+                path: &plan.reference,
+                message: &trouble,
+            });
         }
         Ok(entity)
     }
@@ -55,17 +67,13 @@ impl Import<'_> {
     /// The same for every worker that gets this far with this upload, so that
     /// a crash before the end leaves one manifest and not two.
     fn entity_id(&self, kind: Kind) -> String {
-        let prefix = if kind == Kind::Model {
-            "model"
-        } else {
-            "asset"
-        };
-        let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, self.claim.upload_id().as_bytes());
-        format!("{prefix}_{}", id.simple())
+        let [model, asset] = entity::ids_for(self.claim.upload_id());
+        if kind == Kind::Model { model } else { asset }
     }
 
     pub(super) async fn imported(&self, entity: &Entity) -> Result<(), Stop> {
         held(self.ferry.records.import(self.claim, entity).await?)?;
+        crash::point("imported");
         self.observer.event(&Event::Status(Imported));
         Ok(())
     }

@@ -1,6 +1,5 @@
 //! The steps up to `validated`: resolve, prove access, reuse, transfer, inspect.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,13 +8,14 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use modelferry_providers::{Artifact, Auth, Plan, Sha256};
 
 use super::{Import, held};
+use crate::crash;
 use crate::error::{Code, Error, Stop};
 use crate::inspect::{self, Finding, InspectError, Refusal};
 use crate::progress::{ArtifactMeter, Event};
 use crate::records::{self, Claim, Records, Stored};
 use crate::storage::{Part, StageName, StorageKey};
 use crate::transfer::{Checkpoint, Job, Ledger};
-use crate::upload::{ArtifactStatus, Kind, Verification};
+use crate::upload::{Kind, Verification};
 
 /// Files of one upload that are on their way at once. Connections and memory
 /// are bounded elsewhere; this only bounds bookkeeping.
@@ -48,6 +48,7 @@ impl Import<'_> {
                 .save_plan(self.claim, &plan, &key)
                 .await?,
         )?;
+        crash::point("plan-saved");
         self.observer.event(&Event::Planned(&plan));
         Ok(plan)
     }
@@ -61,11 +62,7 @@ impl Import<'_> {
     /// Takes what the storage already holds. Returns what it does not.
     pub(super) async fn reuse(&self, plan: &Plan) -> Result<Vec<u32>, Stop> {
         let rows = self.ferry.records.artifacts(self.claim.upload_id()).await?;
-        let done: HashSet<u32> = rows
-            .iter()
-            .filter(|row| row.status == ArtifactStatus::Stored)
-            .map(|row| row.position)
-            .collect();
+        let done = self.ferry.still_held(&rows).await?;
         let mut missing = Vec::new();
         for (index, artifact) in (0u32..).zip(&plan.artifacts) {
             if done.contains(&index) {
@@ -98,7 +95,12 @@ impl Import<'_> {
             reused: true,
             repaired: false,
         };
+        if self.claim.detail.plan.is_some() {
+            // A worker that died right after publishing left the place it was staged at.
+            self.ferry.storage.discard(&self.stage_name(index)).await?;
+        }
         held(self.ferry.records.store(self.claim, index, &stored).await?)?;
+        crash::point("stored");
         self.observer.event(&Event::Stored {
             index,
             stored: &stored,
@@ -161,6 +163,7 @@ impl Import<'_> {
             repaired: landed.repaired,
         };
         held(self.ferry.records.store(self.claim, index, &stored).await?)?;
+        crash::point("stored");
         self.observer.event(&Event::Stored {
             index,
             stored: &stored,
@@ -279,20 +282,9 @@ impl Import<'_> {
     }
 
     pub(super) async fn discard_staged(&self) {
-        let count = self
-            .claim
-            .detail
-            .plan
-            .as_ref()
-            .map_or(0, |plan| plan.artifacts.len());
-        let count = match self.ferry.records.artifacts(self.claim.upload_id()).await {
-            Ok(rows) => rows.len(),
-            Err(_) => count,
-        };
-        for index in (0u32..).take(count) {
-            if let Err(error) = self.ferry.storage.discard(&self.stage_name(index)).await {
-                tracing::warn!(%error, "staged bytes could not be thrown away; the next start tries again");
-            }
+        let upload = self.claim.upload_id();
+        if let Err(error) = self.ferry.storage.discard_upload(upload).await {
+            tracing::warn!(%error, "staged bytes could not be thrown away; the next start tries again");
         }
     }
 }
@@ -332,9 +324,13 @@ impl RecordsLedger<'_> {
         else {
             return Ok(None);
         };
-        Ok(serde_json::from_value(saved)
-            .ok()
-            .map(|checkpoint| (checkpoint, parts)))
+        match serde_json::from_value(saved) {
+            Ok(checkpoint) => Ok(Some((checkpoint, parts))),
+            Err(_) => {
+                self.reset().await?;
+                Ok(None)
+            }
+        }
     }
 }
 

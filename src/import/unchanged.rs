@@ -7,9 +7,10 @@ use modelferry_providers::{Artifact, Auth, Plan, Sha256};
 
 use super::Ferry;
 use crate::error::{Code, Error};
-use crate::records::UploadDetail;
+use crate::records::{ArtifactRow, EntityFile, UploadDetail};
 use crate::request::ImportRequest;
 use crate::storage::StorageKey;
+use crate::upload::ArtifactStatus;
 
 /// Questions to a hub at once, where one plan needs many.
 const QUESTIONS: usize = 8;
@@ -59,6 +60,26 @@ impl Ferry {
             .await
     }
 
+    /// Of these files those that are stored, by their place in the plan: what
+    /// was stored before a pause may be gone since.
+    pub(super) async fn still_held(&self, rows: &[ArtifactRow]) -> Result<HashSet<u32>, Error> {
+        let stored = rows
+            .iter()
+            .filter(|row| row.status == ArtifactStatus::Stored);
+        stream::iter(stored)
+            .map(|row| async move {
+                let Some(sha256) = row.sha256 else {
+                    return Ok(None);
+                };
+                let size = self.storage.stat(&StorageKey::Blob(sha256)).await?;
+                Ok((size.is_some() && size == row.size).then_some(row.position))
+            })
+            .buffer_unordered(QUESTIONS)
+            .try_filter_map(|position| async move { Ok(position) })
+            .try_collect()
+            .await
+    }
+
     /// The blob of this file and its length, when the storage has it.
     ///
     /// # Errors
@@ -85,7 +106,8 @@ impl Ferry {
 }
 
 /// The finished upload that already is what this plan asks for: every blob is
-/// still there, and this token may still read the source.
+/// still there, and this token may still read the source. Sidecars that it
+/// lacks, and that are asked for now, are written.
 ///
 /// # Errors
 /// When access is no longer granted, or records or storage can't be read.
@@ -101,17 +123,35 @@ pub async fn find_unchanged(
     else {
         return Ok(None);
     };
+    let mut files = Vec::new();
     for row in ferry.records.artifacts(&earlier.upload.id).await? {
-        let Some(sha256) = row.sha256 else {
+        let (Some(sha256), Some(size)) = (row.sha256, row.size) else {
             return Ok(None);
         };
-        if ferry.storage.stat(&StorageKey::Blob(sha256)).await? != row.size {
+        if ferry.storage.stat(&StorageKey::Blob(sha256)).await? != Some(size) {
             return Ok(None);
         }
+        files.push(EntityFile {
+            path: row.path,
+            size,
+            sha256,
+        });
     }
     ferry
         .prove_access(plan, &ferry.tokens.for_request(request))
         .await?;
+    if earlier.upload.entity_id.is_some() {
+        // A model renamed since then still stands in the folder it had.
+        let place = earlier
+            .plan
+            .as_ref()
+            .map_or(&plan.place, |plan| &plan.place);
+        let plan = Plan {
+            place: place.clone(),
+            ..plan.clone()
+        };
+        ferry.write_sidecars(request, &plan, &files).await;
+    }
     Ok(Some(earlier))
 }
 

@@ -9,17 +9,16 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use modelferry_providers::Sha256;
 use sqlx::AssertSqlSafe;
 
 use super::db::{Conn, execute, fetch_all, fetch_optional};
-use super::{Records, from_db, time, to_db, word};
+use super::{Records, from_db, to_db, word};
 use crate::error::{Code, Error};
 use crate::storage::BlobEntry;
 
 /// How long blobs stay condemned when their collector is not heard of again.
-const CONDEMNED: Duration = Duration::from_secs(60);
+pub const CONDEMNED: Duration = Duration::from_secs(60);
 /// How often an import looks whether a collector is done.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -92,12 +91,12 @@ impl Records {
         Ok(found.is_some())
     }
 
-    /// Announces that these blobs are about to be removed. Returns until when
-    /// that holds.
+    /// Announces that these blobs are about to be removed. It holds for
+    /// [`CONDEMNED`] from now.
     ///
     /// # Errors
     /// When the database can't be written.
-    pub async fn condemn(&self, worker: &str, blobs: &[Sha256]) -> Result<DateTime<Utc>, Error> {
+    pub async fn condemn(&self, worker: &str, blobs: &[Sha256]) -> Result<(), Error> {
         let until = self.now() + i64::try_from(CONDEMNED.as_millis()).unwrap_or(i64::MAX / 2);
         let mut tx = self.db.write().await?;
         // In one order, so that two collectors never wait for each other in a ring.
@@ -111,8 +110,7 @@ impl Records {
                 until,
             )?;
         }
-        tx.commit().await?;
-        Ok(time(until))
+        tx.commit().await
     }
 
     /// Takes back what was announced; blobs that were removed are forgotten.
@@ -121,7 +119,11 @@ impl Records {
     /// When the database can't be written.
     pub async fn acquit(&self, worker: &str, removed: &[Sha256]) -> Result<(), Error> {
         let mut tx = self.db.write().await?;
-        for blob in removed.iter().map(Sha256::to_string).collect::<BTreeSet<_>>() {
+        for blob in removed
+            .iter()
+            .map(Sha256::to_string)
+            .collect::<BTreeSet<_>>()
+        {
             execute!(tx, "DELETE FROM blobs WHERE sha256 = $1", blob)?;
         }
         execute!(tx, "DELETE FROM condemned WHERE worker = $1", worker)?;
@@ -171,7 +173,9 @@ impl Records {
             "imported" | "complete" => Standing::Over,
             "failed" => {
                 let keeps = |code: &Code| code.keeps_staged();
-                let known = Code::ALL.iter().find(|it| code.as_deref() == Some(it.as_str()));
+                let known = Code::ALL
+                    .iter()
+                    .find(|it| code.as_deref() == Some(it.as_str()));
                 if known.is_some_and(keeps) {
                     Standing::Resumable
                 } else {
@@ -198,7 +202,11 @@ impl Records {
     /// When the database can't be read.
     pub async fn failed_uploads(&self) -> Result<Vec<String>, Error> {
         let mut conn = self.db.read().await?;
-        let rows = fetch_all!(conn, (String,), "SELECT id FROM uploads WHERE status = 'failed'")?;
+        let rows = fetch_all!(
+            conn,
+            (String,),
+            "SELECT id FROM uploads WHERE status = 'failed'"
+        )?;
         Ok(rows.into_iter().map(|(id,)| id).collect())
     }
 

@@ -8,8 +8,12 @@
 )]
 
 mod architecture;
+mod crash;
 mod databases;
 mod faults;
 mod pipeline;
+mod program;
 mod records;
+mod resume;
+mod stalls;
 mod storage;
