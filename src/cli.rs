@@ -203,7 +203,7 @@ impl From<Exit> for ExitCode {
 pub async fn run() -> Exit {
     let cli = Cli::parse();
     let config = Config::load(&cli.flags());
-    cli.execute(config).await
+    Box::pin(cli.execute(config)).await
 }
 
 /// Runs these arguments, the program's name first, with these variables
@@ -220,7 +220,7 @@ pub async fn run_with<I: IntoIterator<Item = String>>(
         }
     };
     let config = Config::from_parts(&cli.flags(), environment);
-    cli.execute(config).await
+    Box::pin(cli.execute(config)).await
 }
 
 impl Cli {
