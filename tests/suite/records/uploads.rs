@@ -1,5 +1,5 @@
 use modelferry::error::{Code, Error};
-use modelferry::records::{Filter, Records};
+use modelferry::records::{Filter, Records, Standing};
 use modelferry::upload::{Kind, UploadSource, UploadStatus};
 
 use super::{claimed, create, entity, on_each_database, plan, request, upload};
