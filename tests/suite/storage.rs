@@ -2,6 +2,7 @@
 //! bucket has to stand.
 
 mod cloud;
+mod end_to_end;
 mod moto;
 mod promises;
 pub mod s3;
