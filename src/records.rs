@@ -12,6 +12,7 @@ mod moves;
 mod place;
 mod trouble;
 mod uploads;
+mod verdicts;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub use self::moves::{Entity, EntityFile};
 pub use self::place::{Database, PostgresTarget};
 use self::trouble::unreadable;
 pub use self::uploads::{Filter, NewUpload, UploadDetail};
+pub use self::verdicts::Refused;
 use crate::error::Error;
 
 /// The records of one database. Cheap to clone.
