@@ -6,6 +6,7 @@
 
 mod artifacts;
 mod db;
+mod holdings;
 mod jobs;
 mod moves;
 mod place;
@@ -24,6 +25,7 @@ use tokio::sync::broadcast;
 
 pub use self::artifacts::{ArtifactRow, Stored};
 use self::db::{Db, fetch_optional};
+pub use self::holdings::{CONDEMNED, Holding, Standing};
 pub use self::jobs::Claim;
 pub use self::moves::{Entity, EntityFile};
 pub use self::place::{Database, PostgresTarget};

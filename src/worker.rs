@@ -20,7 +20,7 @@ pub use self::pool::{Pool, PoolSettings};
 use crate::error::{Code, Error, Stop};
 use crate::import::{self, Ferry};
 use crate::progress::Observer;
-use crate::records::{Claim, Records, Signal};
+use crate::records::{Claim, Records, Signal, Standing};
 use crate::storage::Storage;
 use crate::upload::Upload;
 
@@ -41,6 +41,11 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// What the records call it.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// Announces this process in `home`.
     ///
     /// # Errors
@@ -73,11 +78,12 @@ impl Worker {
     /// When records or storage can't be reached.
     pub async fn clean_up(&self, records: &Records, storage: &dyn Storage) -> Result<(), Error> {
         self.free_the_dead(records).await?;
-        // Staged before asked: an upload that begins in between is in neither list's gap.
-        let staged = storage.staged_uploads().await?;
-        let resumable = records.resumable().await?;
-        for staged in staged.iter().filter(|it| !resumable.contains(&it.upload)) {
-            storage.discard_upload(&staged.upload).await?;
+        // Staged before asked: an upload that begins in between is in neither list's gap. What
+        // these records don't know may be of others; `gc` looks at its age.
+        for staged in storage.staged_uploads().await? {
+            if records.standing(&staged.upload).await? == Some(Standing::Over) {
+                storage.discard_upload(&staged.upload).await?;
+            }
         }
         Ok(())
     }
