@@ -15,6 +15,7 @@ use serde::Serialize;
 pub use self::keys::{KEYS, Key};
 use crate::error::{Code, Error};
 use crate::inspect::PicklePolicy;
+use crate::records::Database;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,8 +66,8 @@ pub struct Flags {
 pub struct Config {
     /// Where the embedded database, the storage and the keys are.
     pub home: PathBuf,
-    /// The embedded database's file.
-    pub database: PathBuf,
+    /// The records' database.
+    pub database: Database,
     /// The storage's folder.
     pub storage: PathBuf,
     /// Hugging Face or a mirror.
@@ -129,7 +130,9 @@ impl Config {
             None => keys::login_token(environment),
         };
         Ok(Self {
-            database: values.place(&keys::DATABASE_URL, "sqlite", &home)?,
+            database: values
+                .read(&keys::DATABASE_URL, str::parse)?
+                .unwrap_or_else(|| Database::Sqlite(home.join(keys::DATABASE_URL.within_home))),
             storage: values.place(&keys::STORAGE, "file", &home)?,
             huggingface_endpoint: values.endpoint(&keys::HF_ENDPOINT)?,
             civitai_endpoint: values.endpoint(&keys::CIVITAI_ENDPOINT)?,
@@ -298,7 +301,7 @@ impl Values {
                     value: Some(if key.secret {
                         "********".to_owned()
                     } else {
-                        value.text.clone()
+                        parse::without_password(&value.text)
                     }),
                     origin: value.origin.to_string(),
                 },

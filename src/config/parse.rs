@@ -85,3 +85,29 @@ pub fn place(text: &str, scheme: &str) -> Result<PathBuf, String> {
     }
     Ok(PathBuf::from(rest))
 }
+
+/// A URL with its password masked, wherever it stands; any other text as it is.
+pub fn without_password(text: &str) -> String {
+    let Ok(mut url) = url::Url::parse(text) else {
+        return text.to_owned();
+    };
+    let in_query = |(name, _): (std::borrow::Cow<'_, str>, _)| name == "password";
+    if url.password().is_none() && !url.query_pairs().any(in_query) {
+        return text.to_owned();
+    }
+    if url.password().is_some() {
+        // Fails only for a URL that can't have one.
+        let _ = url.set_password(Some("********"));
+    }
+    let masked: Vec<(String, String)> = url
+        .query_pairs()
+        .map(|(name, value)| match &*name {
+            "password" => (name.into_owned(), "********".to_owned()),
+            _ => (name.into_owned(), value.into_owned()),
+        })
+        .collect();
+    if !masked.is_empty() {
+        url.query_pairs_mut().clear().extend_pairs(masked);
+    }
+    url.to_string()
+}

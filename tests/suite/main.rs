@@ -8,5 +8,7 @@
 )]
 
 mod architecture;
+mod databases;
 mod faults;
 mod pipeline;
+mod records;
