@@ -7,6 +7,8 @@ mod parse;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use modelferry_providers::{Auth, SafeUrl, Token};
@@ -14,8 +16,9 @@ use serde::Serialize;
 
 pub use self::keys::{KEYS, Key};
 use crate::error::{Code, Error};
-use crate::inspect::PicklePolicy;
+use crate::import::Rules;
 use crate::records::Database;
+use crate::storage::{Place, Variables};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,8 +71,10 @@ pub struct Config {
     pub home: PathBuf,
     /// The records' database.
     pub database: Database,
-    /// The storage's folder.
-    pub storage: PathBuf,
+    /// Where files are kept.
+    pub storage: Place,
+    /// How to reach it, where it is a bucket.
+    pub storage_variables: Variables,
     /// Hugging Face or a mirror.
     pub huggingface_endpoint: SafeUrl,
     /// Civitai or a stand-in.
@@ -90,8 +95,14 @@ pub struct Config {
     pub memory: u64,
     /// Bytes a second.
     pub limit_rate: Option<u64>,
-    /// What may be done with pickles.
-    pub pickles: PicklePolicy,
+    /// What may come in.
+    pub rules: Rules,
+    /// Uploads worked on at once by `serve` and `worker`.
+    pub workers: usize,
+    /// How long a claim holds without being renewed.
+    pub lease: Duration,
+    /// How often `serve` and `worker` begin an upload before its failure is final.
+    pub attempts: u32,
     /// Whether logs are JSON.
     pub json_logs: bool,
     /// The log filter, in `RUST_LOG`'s terms.
@@ -122,6 +133,10 @@ impl Config {
         flags: &Flags,
         environment: &BTreeMap<String, String>,
     ) -> Result<Self, Error> {
+        #[cfg(debug_assertions)]
+        if let Some(point) = environment.get(keys::CRASH_AT) {
+            crate::crash::arm(point);
+        }
         let values = Values::gather(flags, environment)?;
         let home = values.absolute(&keys::HOME)?;
         let token = |key: &Key| values.token(key);
@@ -133,7 +148,10 @@ impl Config {
             database: values
                 .read(&keys::DATABASE_URL, str::parse)?
                 .unwrap_or_else(|| Database::Sqlite(home.join(keys::DATABASE_URL.within_home))),
-            storage: values.place(&keys::STORAGE, "file", &home)?,
+            storage: values
+                .read(&keys::STORAGE, Place::parse)?
+                .unwrap_or_else(|| Place::Folder(home.join(keys::STORAGE.within_home))),
+            storage_variables: Variables::gather(environment),
             huggingface_endpoint: values.endpoint(&keys::HF_ENDPOINT)?,
             civitai_endpoint: values.endpoint(&keys::CIVITAI_ENDPOINT)?,
             auth: Auth {
@@ -152,9 +170,12 @@ impl Config {
                 .read(&keys::MEMORY, parse::memory)?
                 .unwrap_or(parse::LEAST_MEMORY),
             limit_rate: values.read(&keys::LIMIT_RATE, parse::bytes)?,
-            pickles: values
-                .read(&keys::PICKLE, parse::pickles)?
-                .unwrap_or(PicklePolicy::Scan),
+            rules: values.rules()?,
+            workers: values.number(&keys::WORKERS)?,
+            lease: values
+                .read(&keys::LEASE, parse::lease)?
+                .unwrap_or(Duration::from_secs(30)),
+            attempts: u32::try_from(values.number(&keys::ATTEMPTS)?).unwrap_or(1),
             json_logs: values.read(&keys::LOG, parse::json_logs)?.unwrap_or(false),
             log_filter: environment.get("RUST_LOG").cloned(),
             shown: values.shown(&home),
@@ -246,6 +267,24 @@ impl Values {
         })
     }
 
+    fn rules(&self) -> Result<Rules, Error> {
+        Ok(Rules {
+            pickle: self.read(&keys::PICKLE, parse::word)?.unwrap_or_default(),
+            pickle_allow: Arc::new(
+                self.read(&keys::PICKLE_ALLOW, parse::allow_list)?
+                    .unwrap_or_default(),
+            ),
+            flagged: self.read(&keys::FLAGGED, parse::word)?.unwrap_or_default(),
+            kinds: self.read(&keys::KINDS, parse::words)?.unwrap_or_default(),
+            formats: self.read(&keys::FORMATS, parse::words)?.unwrap_or_default(),
+            max_file_size: self.read(&keys::MAX_FILE_SIZE, parse::bytes)?,
+            licenses: self
+                .read(&keys::LICENSES, parse::licenses)?
+                .unwrap_or_default(),
+            max_nsfw: self.read(&keys::MAX_NSFW, parse::word)?,
+        })
+    }
+
     fn number(&self, key: &Key) -> Result<usize, Error> {
         Ok(self.read(key, parse::count)?.unwrap_or(1))
     }
@@ -287,12 +326,6 @@ impl Values {
         })
     }
 
-    /// `scheme:///path`, or a path within home when it is not set.
-    fn place(&self, key: &Key, scheme: &str, home: &Path) -> Result<PathBuf, Error> {
-        let given = self.read(key, |text| parse::place(text, scheme))?;
-        Ok(given.unwrap_or_else(|| home.join(key.within_home)))
-    }
-
     fn shown(&self, home: &Path) -> Vec<Shown> {
         KEYS.iter()
             .map(|key| match self.0.get(key.name) {
@@ -331,7 +364,7 @@ fn read_file(
     };
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => return Ok(()),
+        Err(error) if !required && is_missing(&error) => return Ok(()),
         Err(error) => return Err(bad(error.to_string())),
     };
     let table: toml::Table = text
@@ -365,6 +398,12 @@ fn read_file(
         );
     }
     Ok(())
+}
+
+/// Nothing is there. A home that can't be one is told by whoever opens it.
+fn is_missing(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! What an import leaves behind: the manifest that names every file, and links
 //! that a person finds them by.
 
+pub mod sidecar;
+
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +12,7 @@ use modelferry_providers::{GitSha1, Plan, ProviderKind, Sha256};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Error};
+use crate::inspect::Facts;
 use crate::records::{ArtifactRow, Entity};
 use crate::storage::StorageKey;
 use crate::upload::{Kind, Verification};
@@ -69,6 +72,9 @@ pub struct ManifestFile {
     /// What it was held against before it was published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verification: Option<Verification>,
+    /// What its headers say it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Facts>,
 }
 
 impl Manifest {
@@ -84,6 +90,7 @@ impl Manifest {
                 sha256: file.sha256,
                 git_sha1: row.git_sha1,
                 verification: row.verification,
+                facts: row.facts.clone(),
             });
         Self {
             schema_version: 1,

@@ -73,6 +73,8 @@ codes! {
     UnsafePickle = "unsafe_pickle",
     /// Not the format it claims.
     MalformedFile = "malformed_file",
+    /// A rule of whoever runs this refuses it.
+    NotAllowed = "not_allowed",
     /// Over a bound.
     TooLarge = "too_large",
     /// No room left.
@@ -89,12 +91,12 @@ codes! {
 
 impl Code {
     /// Whether what was transferred is kept for the next try: the failure
-    /// says nothing against the bytes.
+    /// says nothing against the bytes. On a full disk half a file is given up,
+    /// so that there is room to record the failure and for the next import.
     pub const fn keeps_staged(self) -> bool {
         matches!(
             self,
-            Self::StorageFull
-                | Self::StorageError
+            Self::StorageError
                 | Self::Stalled
                 | Self::RateLimited
                 | Self::Truncated
@@ -202,7 +204,7 @@ impl From<StorageError> for Error {
         let message = error.to_string();
         match error {
             StorageError::Full(_) => Self::new(Code::StorageFull, message).hint(
-                "free some space, then run the same command again: what was transferred is kept",
+                "free some space, then run the same command again: files that arrived whole are kept",
             ),
             StorageError::Refused { hint, .. } => Self::new(Code::StorageError, message).hint(hint),
             StorageError::Missing(_) | StorageError::Failed(_) => {
@@ -217,7 +219,8 @@ impl From<StorageError> for Error {
 pub enum Stop {
     /// The process was asked to end. Everything is kept.
     Interrupted,
-    /// Another worker has the upload now. Nothing more may be written.
+    /// Another worker has the upload now, or will have it: it was put back
+    /// for later, or cancelled. Nothing more may be written.
     LeaseLost,
     /// It can't be done.
     Failed(Error),

@@ -3,18 +3,26 @@
 //! The API, the command line and syncs only write an upload and its job;
 //! whoever holds the claim runs [`run`].
 
+mod choose;
+mod early;
+mod judge;
+mod policy;
 mod register;
+mod sidecars;
 mod steps;
 mod unchanged;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use modelferry_providers::{Plan, Providers};
 use tokio_util::sync::CancellationToken;
 
+pub use self::early::{Look, Verdict};
+pub use self::policy::{FlaggedPolicy, FormatRule, NsfwLevel, Overrides, Rules, UnknownFormat};
 pub use self::unchanged::find_unchanged;
-use crate::error::{Error, Stop};
-use crate::inspect::{AllowList, PicklePolicy};
+use crate::crash;
+use crate::error::{Code, Error, Stop};
 use crate::progress::{Event, Observer};
 use crate::records::{Claim, Records};
 use crate::storage::Storage;
@@ -35,16 +43,15 @@ pub struct Ferry {
     pub engine: Engine,
     /// The tokens of the operator.
     pub tokens: Tokens,
-    /// What may be done with pickles.
-    pub pickles: PicklePolicy,
-    /// Pickle references the operator vouches for.
-    pub allowed_references: Arc<AllowList>,
+    /// What the operator lets in.
+    pub rules: Arc<Rules>,
 }
 
 /// One claimed upload on its way.
 struct Import<'a> {
     ferry: &'a Ferry,
     claim: &'a Claim,
+    rules: Rules,
     observer: Arc<dyn Observer>,
     cancel: &'a CancellationToken,
 }
@@ -63,9 +70,11 @@ pub async fn run(
     observer: Arc<dyn Observer>,
     cancel: &CancellationToken,
 ) -> Result<(), Stop> {
+    crash::point("claimed");
     let import = Import {
         ferry,
         claim,
+        rules: ferry.rules.for_request(&claim.detail.request),
         observer,
         cancel,
     };
@@ -85,7 +94,9 @@ impl Import<'_> {
     async fn steps(&self, resolved: Option<Plan>) -> Result<(), Stop> {
         let plan = self.resolve(resolved).await?;
         self.prove_access(&plan).await?;
-        let missing = self.reuse(&plan).await?;
+        let refused = self.leave_out(&plan).await?;
+        let missing = self.reuse(&plan, &refused).await?;
+        let missing = self.judge_early(&plan, missing).await?;
         self.transfer(&plan, missing).await?;
         self.validating().await?;
         let found = self.inspect(&plan).await?;
@@ -100,10 +111,13 @@ impl Import<'_> {
     /// The record ends with the error; staged bytes stay only where they are
     /// of use to a retry.
     async fn fail(&self, error: Error) -> Stop {
+        if let Some(wait) = self.claim.tries_again_in(&error) {
+            return self.postpone(error, wait).await;
+        }
         if !error.code.keeps_staged() {
             self.discard_staged().await;
         }
-        match self.ferry.records.fail(self.claim, &error).await {
+        match self.record(&error).await {
             Ok(true) => {
                 self.observer.event(&Event::Failed { error: &error });
                 Stop::Failed(error)
@@ -117,11 +131,39 @@ impl Import<'_> {
         }
     }
 
+    /// The upload waits for another try; what was transferred stays.
+    async fn postpone(&self, error: Error, wait: std::time::Duration) -> Stop {
+        let upload = self.claim.upload_id();
+        tracing::warn!(%upload, %error, code = %error.code, ?wait, "will be tried again");
+        match self.ferry.records.postpone(self.claim, &error, wait).await {
+            Ok(_) => Stop::LeaseLost,
+            Err(unwritable) => {
+                tracing::error!(%upload, %unwritable, "the wait could not be recorded; the lease will run out");
+                Stop::Failed(error)
+            }
+        }
+    }
+
+    /// On a full disk, room comes free once the last write on the bytes just
+    /// thrown away has ended.
+    async fn record(&self, error: &Error) -> Result<bool, Error> {
+        let records = &self.ferry.records;
+        for _ in 0..20 {
+            match records.fail(self.claim, error).await {
+                Err(_) if error.code == Code::StorageFull => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                other => return other,
+            }
+        }
+        records.fail(self.claim, error).await
+    }
+
     /// Ends the steps that don't watch for it themselves, a little after the
     /// transfer had its chance to save.
     async fn abandoned(&self) {
         self.cancel.cancelled().await;
-        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
     }
 
     async fn validating(&self) -> Result<(), Stop> {
@@ -134,11 +176,12 @@ impl Import<'_> {
                 .advance(self.claim, Pending, Validating)
                 .await?,
         )?;
+        crash::point("validating");
         self.observer.event(&Event::Status(Validating));
         Ok(())
     }
 
-    async fn validated(&self, found: &steps::Found) -> Result<(), Stop> {
+    async fn validated(&self, found: &judge::Found) -> Result<(), Stop> {
         if self.claim.detail.upload.status == Validated {
             return Ok(());
         }
@@ -148,6 +191,7 @@ impl Import<'_> {
                 .validated(self.claim, found.kind, found.media_type)
                 .await?,
         )?;
+        crash::point("validated");
         self.observer.event(&Event::Status(Validated));
         Ok(())
     }

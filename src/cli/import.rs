@@ -1,9 +1,9 @@
 //! `import`
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use modelferry_providers::{Plan, Sha256};
+use modelferry_providers::{HubScan, Plan, Sha256};
 use serde::Serialize;
 
 use super::bars::Bars;
@@ -13,7 +13,8 @@ use super::{Exit, ImportArgs, request};
 use crate::config::Config;
 use crate::entity::library_folder;
 use crate::error::{Error, Stop};
-use crate::import::find_unchanged;
+use crate::import::{Ferry, find_unchanged};
+use crate::inspect::Facts;
 use crate::progress::{Observer, Unwatched};
 use crate::records::{ArtifactRow, NewUpload, UploadDetail};
 use crate::request::ImportRequest;
@@ -41,6 +42,12 @@ pub(super) struct ShownArtifact {
     reused: bool,
     verification: Option<Verification>,
     repaired: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scan: Option<HubScan>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Facts>,
 }
 
 #[derive(Serialize)]
@@ -106,7 +113,7 @@ async fn one(
         if earlier.upload.status == UploadStatus::Failed {
             records.retry(&earlier).await?;
         }
-        return work(output, session, source, &earlier.upload, None).await;
+        return work(output, session, &request, source, &earlier.upload, None).await;
     }
     let resolved = tokio::select! {
         resolved = session.ferry.resolve(&request) => resolved,
@@ -120,7 +127,7 @@ async fn one(
     }
     let upload = create(session, &request, source, resolved.as_ref().ok()).await?;
     match resolved {
-        Ok(plan) => work(output, session, source, &upload, Some(plan)).await,
+        Ok(plan) => work(output, session, &request, source, &upload, Some(plan)).await,
         Err(error) => {
             session
                 .worker
@@ -149,6 +156,7 @@ async fn create(
 async fn work(
     output: &Output,
     session: &Session,
+    request: &ImportRequest,
     source: &str,
     upload: &Upload,
     plan: Option<Plan>,
@@ -158,10 +166,14 @@ async fn work(
     } else {
         Arc::new(Unwatched)
     };
+    let ferry = Ferry {
+        tokens: session.ferry.tokens.with_source_token(request),
+        ..session.ferry.clone()
+    };
     let outcome = session
         .worker
         .work_on(
-            &session.ferry,
+            &ferry,
             &upload.owner_id,
             &upload.id,
             plan,
@@ -186,7 +198,7 @@ async fn ended(
 ) -> Result<Ended, Stop> {
     let records = &session.ferry.records;
     let detail = records.get(crate::request::LOCAL_OWNER, id).await?;
-    let mut artifacts = shown_artifacts(&records.artifacts(id).await?);
+    let mut artifacts = shown_artifacts(&records.artifacts(id).await?, detail.plan.as_ref());
     let outcome = outcome.unwrap_or(match detail.upload.status {
         UploadStatus::Imported => Outcome::Imported,
         UploadStatus::Complete => Outcome::Complete,
@@ -194,7 +206,7 @@ async fn ended(
     });
     if outcome == Outcome::Unchanged {
         for artifact in &mut artifacts {
-            artifact.reused = true;
+            artifact.reused = artifact.status == ArtifactStatus::Stored;
             artifact.bytes_transferred = 0;
         }
     }
@@ -237,38 +249,60 @@ fn print(output: &Output, config: &Config, source: &str, ended: &Ended, started:
         Outcome::Unchanged => "unchanged",
         Outcome::Failed => "failed",
     };
-    let moved: u64 = ended
-        .artifacts
-        .iter()
-        .map(|file| file.bytes_transferred)
-        .sum();
-    let entity = detail.upload.entity_id.as_deref().unwrap_or("no entity");
-    output.line(&format!(
-        "{word}  {}  {entity}  {}",
-        printable(source),
-        detail.upload.id
-    ));
-    output.line(&format!(
-        "  {}, {} moved in {:.1} s",
-        count(ended.artifacts.len(), "file"),
-        size(Some(moved)),
-        started.elapsed().as_secs_f64()
-    ));
+    output.line(&format!("{word}  {}", printable(source)));
+    output.line(&format!("  {}", moved(ended, started.elapsed())));
+    output.line(&format!("  upload    {}", detail.upload.id));
+    if let Some(entity) = &detail.upload.entity_id {
+        output.line(&format!("  entity    {entity}"));
+    }
     if let Some(plan) = &detail.plan {
-        output.line(&format!(
-            "  {}",
-            library_folder(&config.storage, plan).display()
-        ));
+        match config.storage.folder() {
+            Some(root) => {
+                let folder = library_folder(root, plan);
+                output.line(&format!("  files in  {}", folder.display()));
+            }
+            None => output.line(&format!("  files in  {}", config.storage)),
+        }
         for warning in &plan.warnings {
             output.note(&format!("warning: {}", warning.message));
         }
     }
     for file in &ended.artifacts {
-        output.line(&format!("    {}", file.summary()));
+        if let Some(warning) = file.warning() {
+            output.note(&format!("warning: {warning}"));
+        }
+    }
+    for file in &ended.artifacts {
+        output.line(&format!("  {}", file.summary()));
     }
 }
 
-pub(super) fn shown_artifacts(rows: &[ArtifactRow]) -> Vec<ShownArtifact> {
+/// `5 files, 192.00 MiB in 1.6 s (120.00 MiB/s)`
+fn moved(ended: &Ended, took: Duration) -> String {
+    let files = count(ended.artifacts.len(), "file");
+    let moved: u64 = ended
+        .artifacts
+        .iter()
+        .map(|file| file.bytes_transferred)
+        .sum();
+    if moved == 0 {
+        return format!("{files}, all here already");
+    }
+    let rate = moved as f64 / took.as_secs_f64().max(0.001);
+    format!(
+        "{files}, {} in {:.1} s ({}/s)",
+        size(Some(moved)),
+        took.as_secs_f64(),
+        size(Some(rate as u64))
+    )
+}
+
+/// The files of a record, with what its plan says of each.
+pub(super) fn shown_artifacts(rows: &[ArtifactRow], plan: Option<&Plan>) -> Vec<ShownArtifact> {
+    let scan = |row: &ArtifactRow| {
+        let artifact = plan?.artifacts.get(row.position as usize)?;
+        artifact.scan.clone()
+    };
     rows.iter()
         .map(|row| ShownArtifact {
             path: row.path.clone(),
@@ -279,11 +313,20 @@ pub(super) fn shown_artifacts(rows: &[ArtifactRow]) -> Vec<ShownArtifact> {
             reused: row.reused,
             verification: row.verification,
             repaired: row.repaired,
+            reason: row.reason.clone(),
+            scan: scan(row),
+            facts: row.facts.clone(),
         })
         .collect()
 }
 
 impl ShownArtifact {
+    /// Why it was left out, if it was.
+    pub fn warning(&self) -> Option<String> {
+        let reason = self.reason.as_deref()?;
+        Some(format!("{} was left out: {reason}", self.path))
+    }
+
     /// One line for people.
     pub fn summary(&self) -> String {
         let checked = self.verification.map_or("", Verification::as_str);
@@ -291,10 +334,11 @@ impl ShownArtifact {
             || "-".to_owned(),
             |hash| hash.to_string().chars().take(12).collect(),
         );
-        let note = match (self.reused, self.repaired) {
-            (true, _) => "  reused",
-            (false, true) => "  repaired",
-            (false, false) => "",
+        let note = match (self.status, self.reused, self.repaired) {
+            (ArtifactStatus::Refused, ..) => "  refused",
+            (_, true, _) => "  reused",
+            (_, false, true) => "  repaired",
+            (_, false, false) => "",
         };
         format!(
             "{:>11}  {hash:12}  {checked:13}  {}{note}",

@@ -5,19 +5,21 @@ use uuid::Uuid;
 use modelferry_providers::Plan;
 
 use super::{Import, held};
+use crate::crash;
 use crate::entity::{self, Manifest};
 use crate::error::{Code, Error, Stop};
 use crate::progress::Event;
 use crate::records::{Entity, EntityFile};
 use crate::storage::StorageKey;
-use crate::upload::Kind;
 use crate::upload::UploadStatus::{Complete, Imported};
+use crate::upload::{ArtifactStatus, Kind};
 
 impl Import<'_> {
     /// Writes the manifest and the library's links. The entity is not known to
     /// anyone until [`Import::imported`].
     pub(super) async fn register(&self, plan: &Plan, kind: Kind) -> Result<Entity, Stop> {
-        let rows = self.ferry.records.artifacts(self.claim.upload_id()).await?;
+        let mut rows = self.ferry.records.artifacts(self.claim.upload_id()).await?;
+        rows.retain(|row| row.status != ArtifactStatus::Refused);
         let files: Option<Vec<EntityFile>> = rows
             .iter()
             .map(|row| {
@@ -46,8 +48,21 @@ impl Import<'_> {
             entity: entity.id.clone(),
         };
         self.ferry.storage.put(&key, manifest.to_bytes()?).await?;
+        crash::point("manifest-written");
         if let Some(root) = self.ferry.storage.local_root() {
             entity::link_library(root, plan, &entity).await?;
+            crash::point("library-linked");
+        }
+        let request = &self.claim.detail.request;
+        for trouble in self
+            .ferry
+            .write_sidecars(request, plan, &entity.files)
+            .await
+        {
+            self.observer.event(&Event::Warning {
+                path: &plan.reference,
+                message: &trouble,
+            });
         }
         Ok(entity)
     }
@@ -66,6 +81,7 @@ impl Import<'_> {
 
     pub(super) async fn imported(&self, entity: &Entity) -> Result<(), Stop> {
         held(self.ferry.records.import(self.claim, entity).await?)?;
+        crash::point("imported");
         self.observer.event(&Event::Status(Imported));
         Ok(())
     }

@@ -8,7 +8,23 @@
 )]
 
 mod architecture;
+mod bad_input;
+mod choice;
+mod civitai;
+mod crash;
 mod databases;
+mod early_gate;
 mod faults;
+mod import;
+mod interrupt;
 mod pipeline;
+mod program;
+mod real_input;
 mod records;
+mod resume;
+mod rules;
+mod secrets;
+mod stalls;
+mod storage;
+mod support;
+mod worker;

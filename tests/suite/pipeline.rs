@@ -8,13 +8,12 @@ use std::time::Duration;
 
 use modelferry::error::{Error, Stop};
 use modelferry::import::Ferry;
-use modelferry::inspect::{AllowList, PicklePolicy};
 use modelferry::progress::Unwatched;
 use modelferry::records::{ArtifactRow, NewUpload, Records, UploadDetail};
 use modelferry::request::{ImportRequest, LOCAL_OWNER};
 use modelferry::storage::LocalStorage;
 use modelferry::tokens::Tokens;
-use modelferry::transfer::{Engine, Limits};
+use modelferry::transfer::{Engine, Limits, Patience};
 use modelferry::upload::Kind;
 use modelferry::worker::Worker;
 use modelferry_fixtures::{Content, Hub, PlainFile, Scene};
@@ -30,6 +29,7 @@ pub const MIB: u64 = 1024 * 1024;
 pub struct Knobs {
     pub read_timeout: Duration,
     pub limits: Limits,
+    pub patience: Patience,
 }
 
 impl Default for Knobs {
@@ -37,6 +37,7 @@ impl Default for Knobs {
         Self {
             read_timeout: Duration::from_secs(15),
             limits: Limits::new(16, 8, 256 * MIB, None),
+            patience: Patience::default(),
         }
     }
 }
@@ -87,6 +88,7 @@ impl Pipeline {
             storage: storage.clone(),
             limits: Arc::new(knobs.limits),
             retry,
+            patience: knobs.patience,
         };
         let ferry = Ferry {
             providers,
@@ -96,8 +98,7 @@ impl Pipeline {
             tokens: Tokens {
                 operator: Auth::default(),
             },
-            pickles: PicklePolicy::default(),
-            allowed_references: Arc::new(AllowList::default()),
+            rules: Arc::default(),
         };
         Self {
             home,
