@@ -2,13 +2,17 @@
 
 mod bars;
 mod batch;
+mod completions;
 mod config;
 mod export;
+mod gc;
 mod import;
 mod output;
 mod resolve;
 mod session;
 mod uploads;
+mod verify;
+mod watch;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -74,6 +78,12 @@ enum Command {
     Worker(WorkerArgs),
     /// Make an imported model usable by another tool
     Export(export::ExportArgs),
+    /// Read stored files again and hold them against their hashes
+    Verify(VerifyArgs),
+    /// Remove blobs that nothing names, and stale unfinished transfers
+    Gc(GcArgs),
+    /// Print a shell's completions, or write man pages
+    Completions(completions::CompletionsArgs),
     /// The settings
     Config {
         #[command(subcommand)]
@@ -147,12 +157,43 @@ impl Choice {
     }
 }
 
+#[derive(Debug, Args)]
+struct VerifyArgs {
+    /// Only the files of this upload, model or asset
+    id: Option<String>,
+    /// Fetch bad and missing files again
+    #[arg(long)]
+    repair: bool,
+}
+
+#[derive(Debug, Args)]
+struct GcArgs {
+    /// Only show what would be removed
+    #[arg(long)]
+    dry_run: bool,
+}
+
 #[derive(Debug, Subcommand)]
 enum UploadsCommand {
     /// List records, newest first
     List(ListArgs),
     /// Show one record and its files
     Show {
+        /// The record's id
+        id: String,
+    },
+    /// Watch what is under way; with an id, until it ends
+    Watch {
+        /// The record's id
+        id: Option<String>,
+    },
+    /// End an upload that is under way
+    Cancel {
+        /// The record's id
+        id: String,
+    },
+    /// Take up a failed upload again, and wait for it
+    Retry {
         /// The record's id
         id: String,
     },
@@ -272,12 +313,18 @@ impl Command {
             Self::Import(args) => import::run(output, config, &args).await,
             Self::Batch(args) => batch::run(output, config, &args).await,
             Self::Export(args) => export::run(output, config, &args).await,
+            Self::Completions(args) => completions::run(output, &args),
             Self::Resolve(args) => resolve::run(output, config, &args).await,
             Self::Uploads { command } => match command {
                 UploadsCommand::List(args) => uploads::list(output, config, &args).await,
                 UploadsCommand::Show { id } => uploads::show(output, config, &id).await,
+                UploadsCommand::Watch { id } => watch::run(output, config, id.as_deref()).await,
+                UploadsCommand::Cancel { id } => uploads::cancel(output, config, &id).await,
+                UploadsCommand::Retry { id } => uploads::retry(output, config, &id).await,
             },
             Self::Worker(args) => worker::run(output, config, &args).await,
+            Self::Verify(args) => verify::run(output, config, &args).await,
+            Self::Gc(args) => gc::run(output, config, &args).await,
             Self::Config {
                 command: ConfigCommand::Show,
             } => Ok(config::show(output, config)),

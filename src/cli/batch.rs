@@ -15,13 +15,14 @@ use tokio_util::sync::CancellationToken;
 use self::list::{Entry, Format, Line};
 use self::report::{Report, Tally};
 use self::screen::Screen;
-use super::import::{Ended, Outcome, one};
+use super::import::one;
 use super::output::{Output, safe_source};
 use super::session::Session;
 use super::{Choice, Exit, request};
 use crate::config::Config;
 use crate::error::{Error, Stop};
 use crate::progress::{Observer, Unwatched};
+use crate::worker::{Ended, Outcome};
 
 /// The words of `batch`.
 #[derive(Debug, Args)]
@@ -148,9 +149,9 @@ impl Batch<'_> {
     }
 
     async fn import(&self, entry: &Entry) -> Result<Ended, ()> {
-        let watch = |source: &str| self.observer(source);
-        let source = &entry.source;
-        match one(self.session, &watch, source, &entry.choice, self.args.force).await {
+        let (source, force) = (&entry.source, self.args.force);
+        let observer = self.observer(source);
+        match one(self.session, observer, source, &entry.choice, force).await {
             Ok(ended) => Ok(ended),
             Err(Stop::Failed(error)) => Ok(Ended::refused(error)),
             Err(Stop::Interrupted | Stop::LeaseLost) => Err(()),

@@ -13,22 +13,11 @@ use super::{Choice, Exit, ImportArgs, request};
 use crate::config::Config;
 use crate::entity::library_folder;
 use crate::error::{Error, Stop};
-use crate::import::{Ferry, find_unchanged};
 use crate::inspect::Facts;
 use crate::progress::{Observer, Unwatched};
-use crate::records::{ArtifactRow, NewUpload, UploadDetail};
-use crate::request::ImportRequest;
-use crate::upload::{ArtifactStatus, Upload, UploadStatus, Verification};
-
-/// How one source ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Outcome {
-    Imported,
-    Complete,
-    Unchanged,
-    Failed,
-}
+use crate::records::ArtifactRow;
+use crate::upload::{ArtifactStatus, Upload, Verification};
+use crate::worker::{Ended, Errand, Outcome};
 
 /// One file of a record, for programs.
 #[derive(Serialize)]
@@ -50,7 +39,6 @@ pub(super) struct ShownArtifact {
     pub facts: Option<Facts>,
 }
 
-/// What came of one source, for programs.
 #[derive(Serialize)]
 pub(super) struct ShownImport<'a> {
     /// Its place in a list.
@@ -58,21 +46,34 @@ pub(super) struct ShownImport<'a> {
     line: Option<usize>,
     source: &'a str,
     upload: Option<&'a Upload>,
-    artifacts: &'a [ShownArtifact],
+    artifacts: Vec<ShownArtifact>,
     outcome: Outcome,
     error: Option<ShownError<'a>>,
 }
 
-/// What came of one source.
-pub(super) struct Ended {
-    pub outcome: Outcome,
-    pub detail: Option<UploadDetail>,
-    pub artifacts: Vec<ShownArtifact>,
-    pub error: Option<Error>,
+/// What came of one source, for programs; `line` is its place in a list.
+pub(super) fn shown_import<'a>(
+    source: &'a str,
+    ended: &'a Ended,
+    line: Option<usize>,
+) -> ShownImport<'a> {
+    ShownImport {
+        line,
+        source,
+        upload: ended.detail.as_ref().map(|detail| &detail.upload),
+        artifacts: files_of(ended),
+        outcome: ended.outcome,
+        error: ended.error.as_ref().map(ShownError::from),
+    }
 }
 
-/// Makes the observer of a source that is about to be worked on.
-pub(super) type Watch<'a> = dyn Fn(&str) -> Arc<dyn Observer> + Sync + 'a;
+fn files_of(ended: &Ended) -> Vec<ShownArtifact> {
+    let plan = ended
+        .detail
+        .as_ref()
+        .and_then(|detail| detail.plan.as_ref());
+    shown_artifacts(&ended.artifacts, plan)
+}
 
 pub(super) async fn run(
     output: &Output,
@@ -80,12 +81,12 @@ pub(super) async fn run(
     args: &ImportArgs,
 ) -> Result<Exit, Error> {
     let session = Session::open(config).await?;
-    let watch = |source: &str| observer(output, source);
     let mut exit = Exit::Done;
     for source in &args.sources.sources {
         let started = Instant::now();
+        let observer = observer(output, source);
         let choice = &args.sources.choice;
-        let ended = match one(&session, &watch, source, choice, args.force).await {
+        let ended = match one(&session, observer, source, choice, args.force).await {
             Ok(ended) => ended,
             Err(Stop::Failed(error)) => Ended::refused(error),
             Err(Stop::Interrupted | Stop::LeaseLost) => {
@@ -104,7 +105,7 @@ pub(super) async fn run(
 }
 
 /// Draws a source's files where bars are wanted.
-fn observer(output: &Output, source: &str) -> Arc<dyn Observer> {
+pub(super) fn observer(output: &Output, source: &str) -> Arc<dyn Observer> {
     if output.shows_bars {
         Arc::new(Bars::new(&output.bars, &safe_source(source)))
     } else {
@@ -115,166 +116,32 @@ fn observer(output: &Output, source: &str) -> Arc<dyn Observer> {
 /// Imports one source, or goes on with it, or finds that nothing changed.
 pub(super) async fn one(
     session: &Session,
-    watch: &Watch<'_>,
+    observer: Arc<dyn Observer>,
     source: &str,
     choice: &Choice,
     force: bool,
 ) -> Result<Ended, Stop> {
     let request = request(&session.ferry, source, choice)?;
-    let records = &session.ferry.records;
-    if !force && let Some(earlier) = records.find_unfinished(&request).await? {
-        if earlier.upload.status == UploadStatus::Failed {
-            records.retry(&earlier).await?;
-        }
-        return work(session, watch, &request, source, &earlier.upload, None).await;
-    }
-    let resolved = tokio::select! {
-        resolved = session.ferry.resolve(&request) => resolved,
-        () = session.cancel.cancelled() => return Err(Stop::Interrupted),
+    let errand = Errand {
+        request: &request,
+        shown: &safe_source(source),
+        force,
+        observer,
+        cancel: &session.cancel,
     };
-    if let Ok(plan) = &resolved
-        && !force
-        && let Some(earlier) = find_unchanged(&session.ferry, &request, plan).await?
-    {
-        return ended(session, &earlier.upload.id, Some(Outcome::Unchanged), None).await;
-    }
-    let upload = create(session, &request, source, resolved.as_ref().ok()).await?;
-    match resolved {
-        Ok(plan) => work(session, watch, &request, source, &upload, Some(plan)).await,
-        Err(error) => {
-            session
-                .worker
-                .refuse(&session.ferry, &upload, &error)
-                .await?;
-            ended(session, &upload.id, Some(Outcome::Failed), Some(error)).await
-        }
-    }
+    session.worker.import(&session.ferry, errand).await
 }
 
-async fn create(
-    session: &Session,
-    request: &ImportRequest,
+pub(super) fn report(
+    output: &Output,
+    config: &Config,
     source: &str,
-    plan: Option<&Plan>,
-) -> Result<Upload, Error> {
-    let shown = safe_source(source);
-    let new = NewUpload {
-        request,
-        source: request.upload_source(),
-        file_name: plan.map_or(shown.as_str(), |plan| plan.name.as_str()),
-    };
-    session.ferry.records.create(&new).await
-}
-
-async fn work(
-    session: &Session,
-    watch: &Watch<'_>,
-    request: &ImportRequest,
-    source: &str,
-    upload: &Upload,
-    plan: Option<Plan>,
-) -> Result<Ended, Stop> {
-    let ferry = Ferry {
-        tokens: session.ferry.tokens.with_source_token(request),
-        ..session.ferry.clone()
-    };
-    let outcome = session
-        .worker
-        .work_on(
-            &ferry,
-            &upload.owner_id,
-            &upload.id,
-            plan,
-            watch(source),
-            &session.cancel,
-        )
-        .await;
-    match outcome {
-        Ok(()) => ended(session, &upload.id, None, None).await,
-        Err(Stop::Failed(error)) => {
-            ended(session, &upload.id, Some(Outcome::Failed), Some(error)).await
-        }
-        Err(early) => Err(early),
-    }
-}
-
-async fn ended(
-    session: &Session,
-    id: &str,
-    outcome: Option<Outcome>,
-    error: Option<Error>,
-) -> Result<Ended, Stop> {
-    let records = &session.ferry.records;
-    let detail = records.get(crate::request::LOCAL_OWNER, id).await?;
-    let mut artifacts = shown_artifacts(&records.artifacts(id).await?, detail.plan.as_ref());
-    let outcome = outcome.unwrap_or(match detail.upload.status {
-        UploadStatus::Imported => Outcome::Imported,
-        UploadStatus::Complete => Outcome::Complete,
-        _ => Outcome::Failed,
-    });
-    if outcome == Outcome::Unchanged {
-        for artifact in &mut artifacts {
-            artifact.reused = artifact.status == ArtifactStatus::Stored;
-            artifact.bytes_transferred = 0;
-        }
-    }
-    let error = error.or_else(|| detail.error.clone());
-    Ok(Ended {
-        outcome,
-        detail: Some(detail),
-        artifacts,
-        error,
-    })
-}
-
-impl Ended {
-    /// A source that came to no record.
-    pub fn refused(error: Error) -> Self {
-        Self {
-            outcome: Outcome::Failed,
-            detail: None,
-            artifacts: Vec::new(),
-            error: Some(error),
-        }
-    }
-
-    /// For programs; `line` is its place in a list.
-    pub fn shown<'a>(&'a self, source: &'a str, line: Option<usize>) -> ShownImport<'a> {
-        ShownImport {
-            line,
-            source,
-            upload: self.detail.as_ref().map(|detail| &detail.upload),
-            artifacts: &self.artifacts,
-            outcome: self.outcome,
-            error: self.error.as_ref().map(ShownError::from),
-        }
-    }
-
-    /// Bytes that came over the wire for it.
-    pub fn moved(&self) -> u64 {
-        self.artifacts
-            .iter()
-            .map(|file| file.bytes_transferred)
-            .sum()
-    }
-}
-
-impl Outcome {
-    /// As it is shown.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Imported => "imported",
-            Self::Complete => "complete",
-            Self::Unchanged => "unchanged",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-fn report(output: &Output, config: &Config, source: &str, ended: &Ended, started: Instant) {
+    ended: &Ended,
+    started: Instant,
+) {
     let source = safe_source(source);
     if output.json {
-        output.json_line(&ended.shown(&source, None));
+        output.json_line(&shown_import(&source, ended, None));
     }
     if let Some(error) = &ended.error {
         output.error(error);
@@ -308,12 +175,13 @@ fn print(output: &Output, config: &Config, source: &str, ended: &Ended, started:
             output.note(&format!("warning: {}", warning.message));
         }
     }
-    for file in &ended.artifacts {
+    let files = files_of(ended);
+    for file in &files {
         if let Some(warning) = file.warning() {
             output.note(&format!("warning: {warning}"));
         }
     }
-    for file in &ended.artifacts {
+    for file in &files {
         output.line(&format!("  {}", file.summary()));
     }
 }
@@ -321,7 +189,7 @@ fn print(output: &Output, config: &Config, source: &str, ended: &Ended, started:
 /// `5 files, 192.00 MiB in 1.6 s (120.00 MiB/s)`
 fn moved(ended: &Ended, took: Duration) -> String {
     let files = count(ended.artifacts.len(), "file");
-    let moved = ended.moved();
+    let moved = ended.bytes_moved();
     if moved == 0 {
         return format!("{files}, all here already");
     }

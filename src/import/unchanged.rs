@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use modelferry_providers::{Artifact, Auth, Plan, Sha256};
 
 use super::{Ferry, choose};
 use crate::error::{Code, Error};
-use crate::records::{EntityFile, UploadDetail};
+use crate::records::{ArtifactRow, EntityFile, UploadDetail};
 use crate::request::ImportRequest;
 use crate::storage::StorageKey;
 use crate::upload::ArtifactStatus;
@@ -58,6 +58,29 @@ impl Ferry {
             .try_collect::<()>()
             .await?;
         Ok(())
+    }
+
+    /// Of these files those that are stored, by their place in the plan: what
+    /// was stored before a pause may be gone since.
+    pub(super) async fn still_held(&self, rows: &[ArtifactRow]) -> Result<HashSet<u32>, Error> {
+        let stored = rows
+            .iter()
+            .filter(|row| row.status == ArtifactStatus::Stored);
+        // Made before the stream and boxed, so that a worker's task stays `Send`.
+        let looks: Vec<_> = stored.map(|row| self.is_held(row).boxed()).collect();
+        stream::iter(looks)
+            .buffer_unordered(QUESTIONS)
+            .try_filter_map(|position| async move { Ok(position) })
+            .try_collect()
+            .await
+    }
+
+    async fn is_held(&self, row: &ArtifactRow) -> Result<Option<u32>, Error> {
+        let Some(sha256) = row.sha256 else {
+            return Ok(None);
+        };
+        let size = self.storage.stat(&StorageKey::Blob(sha256)).await?;
+        Ok((size.is_some() && size == row.size).then_some(row.position))
     }
 
     /// The blob of this file and its length, when the storage has it.

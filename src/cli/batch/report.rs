@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::cli::Exit;
-use crate::cli::import::{Ended, Outcome};
+use crate::cli::import::shown_import;
 use crate::cli::output::{Output, count, printable, size};
 use crate::error::{Code, Error};
+use crate::worker::{Ended, Outcome};
 
 /// How the sources of a batch ended so far.
 #[derive(Debug, Default)]
@@ -30,7 +31,7 @@ impl Tally {
             Outcome::Unchanged => self.unchanged += 1,
             Outcome::Failed => self.failed += 1,
         }
-        self.bytes += ended.moved();
+        self.bytes += ended.bytes_moved();
     }
 
     pub fn done(&self) -> usize {
@@ -73,7 +74,7 @@ impl<'a> Report<'a> {
 
     /// One source that ended. Its line is in the file before the next begins.
     pub fn add(&mut self, line: usize, source: &str, ended: &Ended) -> Result<(), Error> {
-        let shown = ended.shown(source, Some(line));
+        let shown = shown_import(source, ended, Some(line));
         if let Some((path, file)) = &mut self.file {
             let mut text = serde_json::to_vec(&shown)
                 .map_err(|error| Error::internal("writing the report", error))?;
@@ -140,7 +141,7 @@ fn summary(source: &str, ended: &Ended) -> String {
         ended.outcome.as_str(),
         printable(source),
         count(ended.artifacts.len(), "file"),
-        size(Some(ended.moved())),
+        size(Some(ended.bytes_moved())),
     )
 }
 
