@@ -33,5 +33,6 @@ mod stalls;
 mod storage;
 mod support;
 mod terminal;
+mod uploads;
 mod verify;
 mod worker;
