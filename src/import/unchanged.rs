@@ -66,18 +66,20 @@ impl Ferry {
         let stored = rows
             .iter()
             .filter(|row| row.status == ArtifactStatus::Stored);
-        stream::iter(stored)
+        let looks: Vec<_> = stored
             .map(|row| async move {
                 let Some(sha256) = row.sha256 else {
                     return Ok(None);
                 };
                 let size = self.storage.stat(&StorageKey::Blob(sha256)).await?;
-                Ok((size.is_some() && size == row.size).then_some(row.position))
+                Ok::<_, Error>((size.is_some() && size == row.size).then_some(row.position))
             })
+            .collect();
+        let held: Vec<Option<u32>> = stream::iter(looks)
             .buffer_unordered(QUESTIONS)
-            .try_filter_map(|position| async move { Ok(position) })
             .try_collect()
-            .await
+            .await?;
+        Ok(held.into_iter().flatten().collect())
     }
 
     /// The blob of this file and its length, when the storage has it.
