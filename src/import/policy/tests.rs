@@ -163,7 +163,9 @@ fn a_kind_that_may_not_come_in_is_refused_unseen() {
 #[test]
 fn formats_are_told_by_content_and_text_is_always_one() {
     // One black pixel.
-    let gif = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;".as_slice();
+    let gif =
+        b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;"
+            .as_slice();
     let pickle = b"\x80\x02}.".as_slice();
     let text = b"just words\n".as_slice();
     let cases = [
