@@ -63,16 +63,17 @@ impl Ferry {
     /// Of these files those that are stored, by their place in the plan: what
     /// was stored before a pause may be gone since.
     pub(super) async fn still_held(&self, rows: &[ArtifactRow]) -> Result<HashSet<u32>, Error> {
-        let stored = rows
+        // Nothing borrowed goes through the stream: the compiler could not tell
+        // that it may go to another thread.
+        let stored: Vec<_> = rows
             .iter()
-            .filter(|row| row.status == ArtifactStatus::Stored);
+            .filter(|row| row.status == ArtifactStatus::Stored)
+            .filter_map(|row| Some((row.position, row.sha256?, row.size)))
+            .collect();
         stream::iter(stored)
-            .map(|row| async move {
-                let Some(sha256) = row.sha256 else {
-                    return Ok(None);
-                };
+            .map(|(position, sha256, expected)| async move {
                 let size = self.storage.stat(&StorageKey::Blob(sha256)).await?;
-                Ok((size.is_some() && size == row.size).then_some(row.position))
+                Ok((size.is_some() && size == expected).then_some(position))
             })
             .buffer_unordered(QUESTIONS)
             .try_filter_map(|position| async move { Ok(position) })
