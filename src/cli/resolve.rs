@@ -1,5 +1,7 @@
 //! `resolve`, and `import --dry-run`
 
+use std::collections::HashMap;
+
 use modelferry_providers::{GitSha1, HubScan, Plan, ProviderKind, Sha256, Warning};
 use serde::Serialize;
 
@@ -22,6 +24,8 @@ struct ShownPlan<'a> {
     kind: Option<Kind>,
     artifacts: Vec<ShownFile<'a>>,
     left_out: Vec<ShownLeftOut<'a>>,
+    #[serde(skip_serializing_if = "Facts::is_empty")]
+    facts: Facts,
     total_bytes: Option<u64>,
     transfer_bytes: Option<u64>,
     warnings: &'a [Warning],
@@ -120,6 +124,7 @@ async fn resolve(
         transfer_bytes: sum(files.iter().filter(|file| !file.present)),
         artifacts: files,
         left_out: left_out.collect(),
+        facts: whole_facts(&plan, &verdicts),
         warnings: &plan.warnings,
     };
     if output.json {
@@ -130,6 +135,17 @@ async fn resolve(
     Ok(())
 }
 
+/// What the headers that were looked into say together.
+fn whole_facts(plan: &Plan, verdicts: &HashMap<u32, Verdict>) -> Facts {
+    let found = (0u32..).zip(&plan.artifacts);
+    Facts::combine(
+        found.filter_map(|(index, artifact)| match verdicts.get(&index)? {
+            Verdict::Fit(finding) => Some((artifact.path.as_str(), &finding.facts)),
+            Verdict::Refused(_) | Verdict::Undecided => None,
+        }),
+    )
+}
+
 fn print(output: &Output, shown: &ShownPlan<'_>, plan: &Plan) {
     output.line(&format!(
         "{} ({}) at {}",
@@ -138,6 +154,9 @@ fn print(output: &Output, shown: &ShownPlan<'_>, plan: &Plan) {
         shown.revision
     ));
     output.line(&format!("  {}", printable(&plan.page)));
+    if !shown.facts.is_empty() {
+        output.line(&format!("  {}", printable(&facts_line(&shown.facts))));
+    }
     for file in &shown.artifacts {
         let hash = match (file.sha256, file.git_sha1) {
             (Some(sha256), _) => format!("sha256 {sha256}"),

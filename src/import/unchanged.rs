@@ -63,23 +63,22 @@ impl Ferry {
     /// Of these files those that are stored, by their place in the plan: what
     /// was stored before a pause may be gone since.
     pub(super) async fn still_held(&self, rows: &[ArtifactRow]) -> Result<HashSet<u32>, Error> {
-        let stored = rows
+        // Nothing borrowed goes through the stream: the compiler could not tell
+        // that it may go to another thread.
+        let stored: Vec<_> = rows
             .iter()
-            .filter(|row| row.status == ArtifactStatus::Stored);
-        let looks: Vec<_> = stored
-            .map(|row| async move {
-                let Some(sha256) = row.sha256 else {
-                    return Ok(None);
-                };
-                let size = self.storage.stat(&StorageKey::Blob(sha256)).await?;
-                Ok::<_, Error>((size.is_some() && size == row.size).then_some(row.position))
-            })
+            .filter(|row| row.status == ArtifactStatus::Stored)
+            .filter_map(|row| Some((row.position, row.sha256?, row.size)))
             .collect();
-        let held: Vec<Option<u32>> = stream::iter(looks)
+        stream::iter(stored)
+            .map(|(position, sha256, expected)| async move {
+                let size = self.storage.stat(&StorageKey::Blob(sha256)).await?;
+                Ok((size.is_some() && size == expected).then_some(position))
+            })
             .buffer_unordered(QUESTIONS)
+            .try_filter_map(|position| async move { Ok(position) })
             .try_collect()
-            .await?;
-        Ok(held.into_iter().flatten().collect())
+            .await
     }
 
     /// The blob of this file and its length, when the storage has it.
