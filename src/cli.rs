@@ -9,6 +9,7 @@ mod resolve;
 mod session;
 mod uploads;
 mod verify;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -71,6 +72,8 @@ enum Command {
     Verify(VerifyArgs),
     /// Remove blobs that nothing names, and stale unfinished transfers
     Gc(GcArgs),
+    /// Work on whatever is asked for, without an API
+    Worker(WorkerArgs),
     /// The settings
     Config {
         #[command(subcommand)]
@@ -177,6 +180,20 @@ struct ListArgs {
     limit: u32,
 }
 
+#[derive(Debug, Args)]
+struct WorkerArgs {
+    /// Uploads worked on at once [default: the setting `workers`]
+    #[arg(long, value_name = "N", value_parser = workers)]
+    workers: Option<usize>,
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=256) => Ok(number),
+        _ => Err("it should be a whole number from 1 to 256".to_owned()),
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Print every setting and where it came from
@@ -269,6 +286,7 @@ impl Command {
             },
             Self::Verify(args) => verify::run(output, config, &args).await,
             Self::Gc(args) => gc::run(output, config, &args).await,
+            Self::Worker(args) => worker::run(output, config, &args).await,
             Self::Config {
                 command: ConfigCommand::Show,
             } => Ok(config::show(output, config)),

@@ -29,3 +29,4 @@ mod stalls;
 mod storage;
 mod support;
 mod verify;
+mod worker;

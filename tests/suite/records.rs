@@ -5,6 +5,7 @@ mod claims;
 mod failures;
 mod holdings;
 mod moves;
+mod queue;
 mod uploads;
 
 use std::time::Duration;
