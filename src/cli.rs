@@ -68,12 +68,12 @@ enum Command {
         #[command(subcommand)]
         command: UploadsCommand,
     },
+    /// Work on whatever is asked for, without an API
+    Worker(WorkerArgs),
     /// Read stored files again and hold them against their hashes
     Verify(VerifyArgs),
     /// Remove blobs that nothing names, and stale unfinished transfers
     Gc(GcArgs),
-    /// Work on whatever is asked for, without an API
-    Worker(WorkerArgs),
     /// The settings
     Config {
         #[command(subcommand)]
@@ -284,9 +284,9 @@ impl Command {
                 UploadsCommand::List(args) => uploads::list(output, config, &args).await,
                 UploadsCommand::Show { id } => uploads::show(output, config, &id).await,
             },
+            Self::Worker(args) => worker::run(output, config, &args).await,
             Self::Verify(args) => verify::run(output, config, &args).await,
             Self::Gc(args) => gc::run(output, config, &args).await,
-            Self::Worker(args) => worker::run(output, config, &args).await,
             Self::Config {
                 command: ConfigCommand::Show,
             } => Ok(config::show(output, config)),

@@ -22,6 +22,7 @@ pub mod progress;
 pub mod records;
 pub mod request;
 pub mod storage;
+pub mod sync;
 pub mod tokens;
 pub mod transfer;
 pub mod upload;

@@ -12,6 +12,7 @@ mod moves;
 mod place;
 mod queue;
 mod signals;
+mod syncs;
 mod trouble;
 mod uploads;
 mod verdicts;
@@ -31,6 +32,9 @@ pub use self::moves::{Entity, EntityFile};
 pub use self::place::{Database, PostgresTarget};
 pub use self::queue::Terms;
 pub use self::signals::Signal;
+pub use self::syncs::{
+    NewSync, RunCause, RunCounts, RunRow, RunStatus, SyncClaim, SyncItem, SyncRow,
+};
 use self::trouble::unreadable;
 pub use self::uploads::{Filter, NewUpload, UploadDetail};
 pub use self::verdicts::Refused;

@@ -1,5 +1,6 @@
 //! A process that works on uploads: its lock, its leases, its claims.
 
+mod errand;
 mod pool;
 
 use std::fs::{self, File};
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
+pub use self::errand::{Ended, Errand, Outcome};
 pub use self::pool::{Pool, PoolSettings};
 use crate::error::{Code, Error, Stop};
 use crate::import::{self, Ferry};
@@ -192,7 +194,7 @@ impl Worker {
     ///
     /// # Errors
     /// When the records can't be written.
-    pub async fn refuse(&self, ferry: &Ferry, upload: &Upload, error: &Error) -> Result<(), Error> {
+    async fn refuse(&self, ferry: &Ferry, upload: &Upload, error: &Error) -> Result<(), Error> {
         if let Some(claim) = ferry
             .records
             .claim(&upload.owner_id, &upload.id, &self.id, LEASE)
