@@ -65,20 +65,22 @@ impl Ferry {
     pub(super) async fn still_held(&self, rows: &[ArtifactRow]) -> Result<HashSet<u32>, Error> {
         // Nothing borrowed goes through the stream: the compiler could not tell
         // that it may go to another thread.
-        let stored: Vec<_> = rows
+        let stored: Vec<(u32, Sha256, u64)> = rows
             .iter()
             .filter(|row| row.status == ArtifactStatus::Stored)
-            .filter_map(|row| Some((row.position, row.sha256?, row.size)))
+            .filter_map(|row| Some((row.position, row.sha256?, row.size?)))
             .collect();
-        stream::iter(stored)
-            .map(|(position, sha256, expected)| async move {
-                let size = self.storage.stat(&StorageKey::Blob(sha256)).await?;
-                Ok((size.is_some() && size == expected).then_some(position))
+        let looks = stream::iter(stored)
+            .map(|(position, sha256, size)| async move {
+                let there = self.storage.stat(&StorageKey::Blob(sha256)).await?;
+                Ok::<_, Error>((position, there == Some(size)))
             })
-            .buffer_unordered(QUESTIONS)
-            .try_filter_map(|position| async move { Ok(position) })
-            .try_collect()
-            .await
+            .buffer_unordered(QUESTIONS);
+        let looked: Vec<_> = looks.try_collect().await?;
+        Ok(looked
+            .into_iter()
+            .filter_map(|(position, there)| there.then_some(position))
+            .collect())
     }
 
     /// The blob of this file and its length, when the storage has it.
