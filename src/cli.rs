@@ -7,6 +7,7 @@ mod output;
 mod resolve;
 mod session;
 mod uploads;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -65,6 +66,8 @@ enum Command {
         #[command(subcommand)]
         command: UploadsCommand,
     },
+    /// Work on whatever is asked for, without an API
+    Worker(WorkerArgs),
     /// The settings
     Config {
         #[command(subcommand)]
@@ -153,6 +156,20 @@ struct ListArgs {
     /// At most so many
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
+}
+
+#[derive(Debug, Args)]
+struct WorkerArgs {
+    /// Uploads worked on at once [default: the setting `workers`]
+    #[arg(long, value_name = "N", value_parser = workers)]
+    workers: Option<usize>,
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=256) => Ok(number),
+        _ => Err("it should be a whole number from 1 to 256".to_owned()),
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -245,6 +262,7 @@ impl Command {
                 UploadsCommand::List(args) => uploads::list(output, config, &args).await,
                 UploadsCommand::Show { id } => uploads::show(output, config, &id).await,
             },
+            Self::Worker(args) => worker::run(output, config, &args).await,
             Self::Config {
                 command: ConfigCommand::Show,
             } => Ok(config::show(output, config)),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use modelferry_providers::{Auth, SafeUrl, Token};
@@ -96,6 +97,12 @@ pub struct Config {
     pub limit_rate: Option<u64>,
     /// What may come in.
     pub rules: Rules,
+    /// Uploads worked on at once by `serve` and `worker`.
+    pub workers: usize,
+    /// How long a claim holds without being renewed.
+    pub lease: Duration,
+    /// How often `serve` and `worker` begin an upload before its failure is final.
+    pub attempts: u32,
     /// Whether logs are JSON.
     pub json_logs: bool,
     /// The log filter, in `RUST_LOG`'s terms.
@@ -164,6 +171,11 @@ impl Config {
                 .unwrap_or(parse::LEAST_MEMORY),
             limit_rate: values.read(&keys::LIMIT_RATE, parse::bytes)?,
             rules: values.rules()?,
+            workers: values.number(&keys::WORKERS)?,
+            lease: values
+                .read(&keys::LEASE, parse::lease)?
+                .unwrap_or(Duration::from_secs(30)),
+            attempts: u32::try_from(values.number(&keys::ATTEMPTS)?).unwrap_or(1),
             json_logs: values.read(&keys::LOG, parse::json_logs)?.unwrap_or(false),
             log_filter: environment.get("RUST_LOG").cloned(),
             shown: values.shown(&home),

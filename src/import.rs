@@ -111,6 +111,9 @@ impl Import<'_> {
     /// The record ends with the error; staged bytes stay only where they are
     /// of use to a retry.
     async fn fail(&self, error: Error) -> Stop {
+        if let Some(wait) = self.claim.tries_again_in(&error) {
+            return self.postpone(error, wait).await;
+        }
         if !error.code.keeps_staged() {
             self.discard_staged().await;
         }
@@ -123,6 +126,19 @@ impl Import<'_> {
             // The record still says what it said; the next worker will find out again.
             Err(unwritable) => {
                 tracing::error!(%unwritable, "the failure could not be recorded");
+                Stop::Failed(error)
+            }
+        }
+    }
+
+    /// The upload waits for another try; what was transferred stays.
+    async fn postpone(&self, error: Error, wait: std::time::Duration) -> Stop {
+        let upload = self.claim.upload_id();
+        tracing::warn!(%upload, %error, code = %error.code, ?wait, "will be tried again");
+        match self.ferry.records.postpone(self.claim, &error, wait).await {
+            Ok(_) => Stop::LeaseLost,
+            Err(unwritable) => {
+                tracing::error!(%upload, %unwritable, "the wait could not be recorded; the lease will run out");
                 Stop::Failed(error)
             }
         }

@@ -78,6 +78,14 @@ impl ImportRequest {
         }
     }
 
+    /// Where the bytes come from: a hub's name, or a URL's host and port.
+    pub fn host(&self) -> String {
+        match &self.reference.locator {
+            Locator::Other { url } => url.authority(),
+            Locator::HuggingFace(_) | Locator::Civitai(_) => self.reference.provider().to_string(),
+        }
+    }
+
     /// The source's URL as a record may show it: none but a plain URL, and of
     /// that no query.
     pub fn shown_source(&self) -> Option<String> {

@@ -88,6 +88,9 @@ pub(super) const FORMATS: Key = key("formats", &["MODELFERRY_FORMATS"], none);
 pub(super) const MAX_FILE_SIZE: Key = key("max_file_size", &["MODELFERRY_MAX_FILE_SIZE"], none);
 pub(super) const LICENSES: Key = key("licenses", &["MODELFERRY_LICENSES"], none);
 pub(super) const MAX_NSFW: Key = key("max_nsfw", &["MODELFERRY_MAX_NSFW"], none);
+pub(super) const WORKERS: Key = key("workers", &["MODELFERRY_WORKERS"], || Some("4".into()));
+pub(super) const LEASE: Key = key("lease", &["MODELFERRY_LEASE"], || Some("30 s".into()));
+pub(super) const ATTEMPTS: Key = key("attempts", &["MODELFERRY_ATTEMPTS"], || Some("10".into()));
 pub(super) const LOG: Key = key("log", &["MODELFERRY_LOG"], || Some("text".into()));
 
 /// Names the point at which a debug build ends itself, for crash tests.
@@ -117,6 +120,9 @@ pub const KEYS: &[Key] = &[
     MAX_FILE_SIZE,
     LICENSES,
     MAX_NSFW,
+    WORKERS,
+    LEASE,
+    ATTEMPTS,
     LOG,
 ];
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use bytesize::ByteSize;
 use ipnet::IpNet;
@@ -41,6 +42,15 @@ pub fn bytes(text: &str) -> Result<u64, String> {
         .parse()
         .map_err(|_| "write it like 512 MiB or 25 MB".to_owned())?;
     Ok(size.as_u64())
+}
+
+/// `30 s`, `30s` or `30`, from two seconds to an hour.
+pub fn lease(text: &str) -> Result<Duration, String> {
+    let number = text.trim().trim_end_matches('s').trim_end();
+    match number.parse() {
+        Ok(seconds @ 2..=3600) => Ok(Duration::from_secs(seconds)),
+        _ => Err("write it in whole seconds like 30 s, from 2 s to 3600 s".to_owned()),
+    }
 }
 
 pub fn memory(text: &str) -> Result<u64, String> {

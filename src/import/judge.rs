@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use modelferry_providers::Plan;
 
 use super::choose::{self, leftover};
@@ -59,14 +59,18 @@ impl Import<'_> {
     ) -> Result<Vec<u32>, Stop> {
         let auth = self.auth();
         let candidates = early::candidates(plan, &missing);
-        let mut looks = stream::iter(candidates)
+        // Made before they are run: the compiler can't tell that a stream which
+        // borrows while it makes them may go to another thread.
+        let looks: Vec<_> = candidates
+            .into_iter()
             .map(|(index, artifact)| {
                 let look = self
                     .ferry
                     .look_early(&self.rules, artifact, &auth, self.cancel);
-                async move { (index, look.await) }
+                async move { (index, look.await) }.boxed()
             })
-            .buffer_unordered(early::SIDE_BY_SIDE);
+            .collect();
+        let mut looks = stream::iter(looks).buffer_unordered(early::SIDE_BY_SIDE);
         let mut findings = HashMap::new();
         let mut refused = HashSet::new();
         while let Some((index, look)) = looks.next().await {
@@ -133,8 +137,8 @@ impl Import<'_> {
         let rows = rows
             .into_iter()
             .filter(|row| row.status != ArtifactStatus::Refused);
-        let looked: Vec<Option<Looked>> = stream::iter(rows)
-            .map(|row| self.look(plan, row))
+        let looks: Vec<_> = rows.map(|row| self.look(plan, row).boxed()).collect();
+        let looked: Vec<Option<Looked>> = stream::iter(looks)
             .buffer_unordered(LOOKS)
             .try_collect()
             .await?;

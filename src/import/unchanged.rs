@@ -46,22 +46,18 @@ impl Ferry {
     /// What the provider says.
     pub async fn prove_access(&self, plan: &Plan, auth: &Auth) -> Result<(), Error> {
         let mut asked = HashSet::new();
-        let questions: Vec<&Artifact> = plan
-            .artifacts
-            .iter()
-            .filter(|artifact| asked.insert(artifact.origin.grant()))
-            .collect();
+        let mut questions = Vec::new();
+        for artifact in &plan.artifacts {
+            if asked.insert(artifact.origin.grant()) {
+                let provider = self.providers.of(artifact.origin.provider());
+                questions.push(provider.may_read(artifact, auth));
+            }
+        }
         stream::iter(questions)
-            .map(|artifact| async move {
-                self.providers
-                    .of(artifact.origin.provider())
-                    .may_read(artifact, auth)
-                    .await
-                    .map_err(Error::from)
-            })
             .buffer_unordered(QUESTIONS)
-            .try_collect()
-            .await
+            .try_collect::<()>()
+            .await?;
+        Ok(())
     }
 
     /// The blob of this file and its length, when the storage has it.

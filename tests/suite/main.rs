@@ -27,3 +27,4 @@ mod secrets;
 mod stalls;
 mod storage;
 mod support;
+mod worker;
