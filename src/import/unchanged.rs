@@ -146,18 +146,9 @@ pub async fn find_unchanged(
     ferry
         .prove_access(plan, &ferry.tokens.for_request(request))
         .await?;
-    if earlier.upload.entity_id.is_some() {
-        // A model renamed since then still stands in the folder it had.
-        let place = earlier
-            .plan
-            .as_ref()
-            .map_or(&plan.place, |plan| &plan.place);
-        let plan = Plan {
-            place: place.clone(),
-            ..plan.clone()
-        };
-        ferry.write_sidecars(request, &plan, &files).await;
-    }
+    ferry
+        .complete_sidecars(request, plan, &earlier, &files)
+        .await;
     Ok(Some(earlier))
 }
 
