@@ -65,6 +65,7 @@ fn compile(pattern: &str) -> Result<Regex, BadGlob> {
     Regex::new(&translate(&whole)).map_err(|_| bad())
 }
 
+/// A pattern as a regular expression. Rules of Python's `fnmatch.translate`.
 fn translate(pattern: &str) -> String {
     let chars: Vec<char> = pattern.chars().collect();
     let mut regex = String::from("(?s)^");
@@ -76,7 +77,7 @@ fn translate(pattern: &str) -> String {
             '?' => regex.push('.'),
             '[' => match set_end(&chars, at) {
                 Some(end) => {
-                    push_set(&mut regex, &chars[at..end]);
+                    regex.push_str(&set(&chars[at..end]));
                     at = end + 1;
                 }
                 None => regex.push_str("\\["),
@@ -100,19 +101,49 @@ fn set_end(chars: &[char], from: usize) -> Option<usize> {
     (at..chars.len()).find(|&i| chars[i] == ']')
 }
 
-fn push_set(regex: &mut String, members: &[char]) {
+/// A set as a character class. One without members matches nothing, or, negated,
+/// anything.
+fn set(members: &[char]) -> String {
     let (negated, members) = match members {
         ['!', rest @ ..] => (true, rest),
         all => (false, all),
     };
-    regex.push_str(if negated { "[^" } else { "[" });
-    for &member in members {
-        if matches!(member, '\\' | '[' | ']' | '^' | '&' | '~') {
-            regex.push('\\');
+    let ranges = ranges(members);
+    match (ranges.is_empty(), negated) {
+        (true, false) => r"[^\s\S]".to_owned(),
+        (true, true) => ".".to_owned(),
+        (false, _) => {
+            let inner: String = ranges
+                .iter()
+                .map(|(first, last)| {
+                    format!("\\x{{{:x}}}-\\x{{{:x}}}", *first as u32, *last as u32)
+                })
+                .collect();
+            format!("[{}{inner}]", if negated { "^" } else { "" })
         }
-        regex.push(member);
     }
-    regex.push(']');
+}
+
+/// The members of a set, each from its first to its last character. A range
+/// that runs backwards has none; a hyphen at either end is itself a member, and
+/// so is one right after a range.
+fn ranges(mut members: &[char]) -> Vec<(char, char)> {
+    let mut found = Vec::new();
+    loop {
+        members = match *members {
+            [first, '-', last, ref rest @ ..] => {
+                if first <= last {
+                    found.push((first, last));
+                }
+                rest
+            }
+            [one, ref rest @ ..] => {
+                found.push((one, one));
+                rest
+            }
+            [] => return found,
+        };
+    }
 }
 
 #[cfg(test)]
@@ -141,6 +172,28 @@ mod tests {
             ("a.b", "axb", false),
             ("{a,b}", "a", false),
             ("Model*", "model.bin", false),
+            ("[z-a]", "z", false),
+            ("[!z-a]", "q", true),
+            ("x[z-ab]", "xb", true),
+            ("[a-]", "-", true),
+            ("[-a]", "-", true),
+            ("[a-c-e]", "-", true),
+            ("[a-c-e]", "d", false),
+            ("[^a]", "^", true),
+            ("[^a]", "b", false),
+            ("[!]a]", "]", false),
+            ("[!]a]", "b", true),
+            ("[\\]", "\\", true),
+            ("[[&&~~||]", "[", true),
+            ("a\\*", "a\\b", true),
+            ("[!a]", "/", true),
+            ("*", ".gitattributes", true),
+            ("**/x", "a/b/x", true),
+            ("**/x", "x", false),
+            ("*.bin/", "a.bin/b", true),
+            ("/", "/x", true),
+            ("[é-ü]", "ö", true),
+            ("a\nb", "a\nb", true),
         ];
         for (pattern, path, expected) in cases {
             assert_eq!(matches(pattern, path), expected, "{pattern} on {path}");
@@ -157,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_pattern_that_can_not_be_read_is_named() {
-        for bad in ["", "[z-a]", "a\0", &"x".repeat(MAX_PATTERN + 1)] {
+        for bad in ["", "a\0", &"x".repeat(MAX_PATTERN + 1)] {
             assert!(Globs::new(&[bad.to_owned()], &[]).is_err(), "{bad:?}");
         }
     }

@@ -13,6 +13,7 @@ mod parse;
 mod refs;
 mod repo;
 mod resolve;
+mod scan;
 mod select;
 mod tree;
 mod wire;

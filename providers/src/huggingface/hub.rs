@@ -66,11 +66,16 @@ impl Hub<'_> {
             .with_segments(below.into_iter().flat_map(RepoPath::segments))
     }
 
-    /// Which commit a revision is at, and who may see it.
-    pub(super) async fn info(&self, asked: Asked<'_>) -> Result<Info, ProviderError> {
+    /// Which commit a revision is at, and who may see it; and a notice that
+    /// the hub gives along.
+    pub(super) async fn info(
+        &self,
+        asked: Asked<'_>,
+    ) -> Result<(Info, Option<String>), ProviderError> {
         let url = self.api(asked.repo_type, asked.repo, &["revision", asked.revision]);
         let answer = self.ask_api(asked, Request::get(url)).await?;
-        self.json(answer).await
+        let notice = answer.header("x-hf-warning").map(ToOwned::to_owned);
+        Ok((self.json(answer).await?, notice))
     }
 
     /// All branches and tags.
@@ -80,7 +85,31 @@ impl Hub<'_> {
         self.json(answer).await
     }
 
-    /// What is at one path of a commit. Sent as a form: mirrors refuse JSON.
+    fn paths_info(&self, asked: Asked<'_>, commit: &str, paths: &[&str]) -> Request {
+        let url = self.api(asked.repo_type, asked.repo, &["paths-info", commit]);
+        let form = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(paths.iter().map(|path| ("paths", path)))
+            .append_pair("expand", "True")
+            .finish();
+        Request::post_form(url, form).bearer(self.token)
+    }
+
+    /// What the scanners say of files at a commit (`asked.revision`). Good to
+    /// know and no more, so asked for once.
+    pub(super) async fn scans(
+        &self,
+        asked: Asked<'_>,
+        paths: &[&str],
+    ) -> Result<Vec<Entry>, ProviderError> {
+        let request = self.paths_info(asked, asked.revision, paths);
+        let answer = self.ask(request.best_effort(), |_| Ok(())).await?;
+        if !answer.is_success() {
+            return Err(refusal(self, asked, answer).await);
+        }
+        self.json(answer).await
+    }
+
+    /// What is at one path of a commit, scanners' word included. Sent as a form: mirrors refuse JSON.
     /// `None` from a mirror that does not have this endpoint.
     pub(super) async fn entry_at(
         &self,
@@ -88,13 +117,7 @@ impl Hub<'_> {
         commit: Commit,
         path: &RepoPath,
     ) -> Result<Option<Vec<Entry>>, ProviderError> {
-        let commit = commit.to_string();
-        let url = self.api(asked.repo_type, asked.repo, &["paths-info", &commit]);
-        let form = form_urlencoded::Serializer::new(String::new())
-            .append_pair("paths", path.as_str())
-            .append_pair("expand", "False")
-            .finish();
-        let request = Request::post_form(url, form).bearer(self.token);
+        let request = self.paths_info(asked, &commit.to_string(), &[path.as_str()]);
         let answer = self.ask(request, |_| Ok(())).await?;
         match answer.status {
             400 | 405 | 415 | 422 | 501 => Ok(None),
@@ -149,7 +172,8 @@ impl Hub<'_> {
                 "{} redirects more than {MAX_REDIRECTS} times",
                 self.endpoint.authority()
             ),
-        ))
+        )
+        .hint("see whether the endpoint (HF_ENDPOINT) is the one meant"))
     }
 
     /// An answer's JSON.

@@ -1,11 +1,12 @@
 //! Where a reference points: the commit, and whether its path is a file or a folder.
 
-use super::errors::{Asked, disabled, missing_entry, shown};
+use super::errors::{Asked, disabled, missing_entry, plain, shown};
 use super::hub::Hub;
 use super::refs::Split;
 use super::repo::{Commit, HfRef, RepoId, RepoPath, Revision};
 use super::select::Pinned;
 use super::wire::{Entry, Info};
+use crate::artifact::Warning;
 use crate::error::{ErrorKind, ProviderError};
 use crate::source::Selection;
 
@@ -14,8 +15,10 @@ pub(super) struct Found {
     pub pinned: Pinned,
     pub split: Split,
     pub at: At,
-    /// Whether some who can list the files may not read them.
+    /// Whether some who can list the files may perhaps not read them.
     pub is_guarded: bool,
+    /// What the hub wants its users to know.
+    pub notice: Option<Warning>,
 }
 
 /// What is there.
@@ -39,6 +42,7 @@ pub(super) fn wanted_split(of: &HfRef, selection: &Selection) -> Result<Split, P
                 ErrorKind::InvalidSource,
                 format!("{shown} is no revision: {why}"),
             )
+            .hint("leave out --revision to take the branch `main`")
         })
     });
     let revision = match (&of.revision, beside.transpose()?) {
@@ -93,7 +97,7 @@ async fn find_as_split(hub: &Hub<'_>, of: &HfRef, split: Split) -> Result<Found,
         revision: split.revision.as_str(),
         path: None,
     };
-    let info = hub.info(asked).await?;
+    let (info, notice) = hub.info(asked).await?;
     if info.disabled == Some(true) {
         return Err(disabled(hub, asked));
     }
@@ -108,6 +112,7 @@ async fn find_as_split(hub: &Hub<'_>, of: &HfRef, split: Split) -> Result<Found,
     };
     Ok(Found {
         is_guarded: info.is_guarded(),
+        notice: notice.map(|text| Warning::new("hub_notice", plain(&text, 300))),
         pinned,
         at,
         split,
@@ -125,7 +130,8 @@ fn pin(hub: &Hub<'_>, asked: Asked<'_>, info: &Info) -> Result<Pinned, ProviderE
                 hub.endpoint.authority(),
                 hub.name_of(asked)
             ),
-        ));
+        )
+        .hint("see whether the endpoint (HF_ENDPOINT) is the hub or a true mirror of it"));
     };
     let today = info.id.as_deref().map(RepoId::parse);
     Ok(Pinned {

@@ -5,6 +5,7 @@ use super::hub::Hub;
 use super::locate::{At, Found, find, wanted_split};
 use super::open;
 use super::repo::{HfRef, RepoId, RepoPath, RepoType};
+use super::scan;
 use super::select::{Picked, Picker};
 use super::tree;
 use crate::ProviderKind;
@@ -20,8 +21,10 @@ pub(super) async fn resolve(
     of: &HfRef,
     selection: &Selection,
 ) -> Result<Plan, ProviderError> {
-    let globs = Globs::new(&selection.include, &selection.exclude)
-        .map_err(|error| ProviderError::new(ErrorKind::InvalidSource, error.to_string()))?;
+    let globs = Globs::new(&selection.include, &selection.exclude).map_err(|error| {
+        ProviderError::new(ErrorKind::InvalidSource, error.to_string())
+            .hint("quote the pattern so that the shell leaves it alone")
+    })?;
     let found = find(hub, of, wanted_split(of, selection)?).await?;
     let commit = found.pinned.commit.to_string();
     let asked = Asked {
@@ -30,7 +33,7 @@ pub(super) async fn resolve(
         revision: &commit,
         path: found.split.path.as_ref().map(RepoPath::as_str),
     };
-    let picked = pick(hub, asked, &found, globs).await?;
+    let mut picked = pick(hub, asked, &found, globs).await?;
     if picked.artifacts.is_empty() {
         return Err(nothing_left(hub, asked, selection, &picked));
     }
@@ -40,6 +43,7 @@ pub(super) async fn resolve(
     {
         open::may_read(hub, file, origin).await?;
     }
+    scan::ask(hub, asked, &mut picked.artifacts).await;
     plan(hub, of, asked, &found, picked)
 }
 
@@ -104,6 +108,8 @@ fn plan(
     picked: Picked,
 ) -> Result<Plan, ProviderError> {
     let mut warnings = picked.warnings;
+    warnings.extend(scan::warning(&picked.artifacts));
+    warnings.extend(found.notice.clone());
     if !of.repo.as_str().eq_ignore_ascii_case(asked.repo.as_str()) {
         warnings.insert(
             0,
@@ -178,4 +184,5 @@ fn no_place(repo: &RepoId, why: &crate::path::PathError) -> ProviderError {
         ErrorKind::Upstream,
         format!("{repo} makes no folder name: {why}"),
     )
+    .hint("see whether the endpoint (HF_ENDPOINT) is the hub or a true mirror of it")
 }

@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::errors::shown;
 use super::repo::{Commit, HfOrigin, RepoId, RepoPath, RepoType};
+use super::scan;
 use super::wire::Entry;
-use crate::artifact::{Artifact, Origin, Size, Warning};
+use crate::artifact::{Artifact, MAX_SIZE, Origin, Size, Warning};
 use crate::digest::{Digests, Sha256};
 use crate::error::{ErrorKind, ProviderError};
 use crate::glob::Globs;
@@ -28,10 +29,11 @@ pub(super) struct Picker {
     globs: Globs,
     within: Option<RepoPath>,
     artifacts: Vec<Artifact>,
+    /// Bytes of all of them.
+    total: u64,
     /// Where each path stands in `artifacts`, by what a case-folding file system calls it.
     by_fold: HashMap<String, usize>,
     offered: Names,
-    flagged: Names,
     twins: Names,
     unhashed: Names,
 }
@@ -52,7 +54,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    fn add(&mut self, name: impl Into<String>) {
+    pub(super) fn add(&mut self, name: impl Into<String>) {
         self.count += 1;
         if self.first.len() < NAMES_SHOWN {
             self.first.push(name.into());
@@ -79,9 +81,9 @@ impl Picker {
             globs,
             within,
             artifacts: Vec::new(),
+            total: 0,
             by_fold: HashMap::new(),
             offered: Names::default(),
-            flagged: Names::default(),
             twins: Names::default(),
             unhashed: Names::default(),
         }
@@ -109,14 +111,10 @@ impl Picker {
         if digests == Digests::default() {
             self.unhashed.add(shown(&entry.path));
         }
-        if let Some(label) = entry.bad_label() {
-            self.flagged
-                .add(format!("{} ({label})", shown(&entry.path)));
-        }
-        let lfs_size = entry.lfs.as_ref().and_then(|lfs| lfs.size);
+        let size = self.size(entry)?;
         self.artifacts.push(Artifact {
             path: target,
-            size: lfs_size.or(entry.size).map_or(Size::Unknown, Size::Exact),
+            size,
             digests,
             origin: Origin::HuggingFace(HfOrigin {
                 repo_type: self.pinned.repo_type,
@@ -124,9 +122,23 @@ impl Picker {
                 commit: self.pinned.commit,
                 path,
             }),
-            scan: None,
+            scan: scan::of(entry),
         });
         Ok(())
+    }
+
+    /// The content's length: of an LFS file, its own and not its pointer's.
+    fn size(&mut self, entry: &Entry) -> Result<Size, ProviderError> {
+        let lfs = entry.lfs.as_ref().and_then(|lfs| lfs.size);
+        let Some(size) = lfs.or(entry.size) else {
+            return Ok(Size::Unknown);
+        };
+        self.total = self.total.saturating_add(size);
+        if self.total > MAX_SIZE {
+            let what = format!("a size ({size} bytes) that no repository has");
+            return Err(self.broken(&entry.path, &what));
+        }
+        Ok(Size::Exact(size))
     }
 
     /// The hash that the content must have. An LFS file's own object id is
@@ -183,6 +195,7 @@ impl Picker {
                 self.pinned.repo
             ),
         )
+        .hint("see whether the endpoint (HF_ENDPOINT) is the hub or a true mirror of it, or leave the file out with --exclude")
     }
 
     /// What was picked.
@@ -201,11 +214,6 @@ impl Picker {
             "case_twins",
             &self.twins,
             "names that differ only in case fall together on some file systems",
-        );
-        warn(
-            "hub_flagged_unsafe",
-            &self.flagged,
-            "the hub's scanners warn of these files",
         );
         warn(
             "no_hash",

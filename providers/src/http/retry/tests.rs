@@ -1,6 +1,7 @@
 use reqwest::header::HeaderValue;
 
 use super::*;
+use crate::http::watch::{LeastRate, Watch};
 use crate::url::SafeUrl;
 
 fn answer(status: u16, headers: &[(&'static str, &str)]) -> Answer {
@@ -11,7 +12,8 @@ fn answer(status: u16, headers: &[(&'static str, &str)]) -> Answer {
         response.headers_mut().insert(*name, value);
     }
     let url = SafeUrl::parse("https://example.com/x").unwrap();
-    Answer::new(url, response.into(), Duration::from_secs(1))
+    let watch = Watch::new(Duration::from_secs(1), LeastRate::default());
+    Answer::new(url, response.into(), watch)
 }
 
 fn date_in(seconds: u64) -> String {
