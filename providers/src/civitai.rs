@@ -15,6 +15,7 @@ mod filter;
 mod hash;
 mod id;
 mod links;
+mod listing;
 mod lookup;
 mod name;
 mod open;
@@ -22,7 +23,6 @@ mod parse;
 mod plan;
 mod reference;
 mod scan;
-mod time;
 mod wire;
 
 use std::fmt;
@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 pub use self::filter::{BadFilter, FileFilter, FileFormat, FileSize, FileType, ShortText};
 pub use self::hash::{BadHash, HashKind, ModelHash};
 pub use self::id::{BadId, CivitaiId};
+pub use self::listing::CivitaiListing;
 pub use self::reference::{CivitaiRef, CivitaiTarget, SisterHost};
 
 use self::api::Api;
@@ -130,24 +131,24 @@ impl Civitai {
         }
     }
 
-    /// A sister domain gets no token: it is another host, and not all of them
-    /// are known to be the hub's.
-    fn sister(&self, host: SisterHost) -> Option<Api<'_>> {
+    fn sister<'a>(&'a self, host: SisterHost, token: Option<&'a Token>) -> Option<Api<'a>> {
         let base = self.sisters.base(host)?.clone();
         Some(Api {
             http: &self.http,
             base,
-            token: None,
+            token: token.filter(|_| host.takes_token()),
             sister: Some(host),
         })
     }
 
     fn place_of<'a>(&'a self, origin: &CivitaiOrigin, auth: &'a Auth) -> Api<'a> {
-        let sister = origin.host.and_then(|host| self.sister(host));
-        sister.unwrap_or_else(|| self.hub(auth.civitai.as_ref()))
+        let token = auth.civitai.as_ref();
+        let sister = origin.host.and_then(|host| self.sister(host, token));
+        sister.unwrap_or_else(|| self.hub(token))
     }
 
-    /// At the hub; where it shows nothing, at the sister domain that the source named.
+    /// At the hub; where it shows nothing, at the sister domain that the source
+    /// named, or else at the one that alone shows mature models.
     async fn find<'a>(
         &'a self,
         of: &CivitaiRef,
@@ -157,12 +158,16 @@ impl Civitai {
         if let Some(found) = lookup::find(&hub, of).await? {
             return Ok((hub, found));
         }
-        if let Some(sister) = of.host.and_then(|host| self.sister(host))
-            && let Some(found) = lookup::find(&sister, of).await?
-        {
-            return Ok((sister, found));
+        let host = of.host.unwrap_or(SisterHost::Red);
+        let Some(sister) = self.sister(host, token) else {
+            return Err(nothing_there(&hub, of));
+        };
+        match lookup::find(&sister, of).await {
+            Ok(Some(found)) => Ok((sister, found)),
+            Err(error) if of.host.is_some() => Err(error),
+            // Nobody spoke of that domain: what it lacks or refuses says nothing new.
+            Ok(None) | Err(_) => Err(nothing_there(&hub, of)),
         }
-        Err(nothing_there(&hub, of))
     }
 
     /// The plan, and proof that it can be carried out.
@@ -173,7 +178,7 @@ impl Civitai {
         of: &CivitaiRef,
         selection: &Selection,
     ) -> Result<Plan, ProviderError> {
-        let doubt = access::doubt(api, found, time::now())?;
+        let doubt = access::doubt(api, found, crate::time::now())?;
         let plan = plan::plan(api, found, of, selection);
         let Some(doubt) = doubt else {
             return plan;

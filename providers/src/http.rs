@@ -138,6 +138,11 @@ impl Http {
             pace.wait(&host).await;
             let outcome = self.once(request).await;
             self.heed(&host, &outcome).await?;
+            let tries = if request.is_counted && retry::is_used_up(&outcome) {
+                1
+            } else {
+                tries
+            };
             let delay = settings.retry.delay(attempt, &outcome);
             let Some(delay) = delay.filter(|_| attempt + 1 < tries) else {
                 return outcome;

@@ -7,6 +7,7 @@
 mod errors;
 mod hub;
 mod links;
+mod listing;
 mod locate;
 mod open;
 mod parse;
@@ -25,6 +26,7 @@ use async_trait::async_trait;
 
 use self::hub::Hub;
 use self::links::Links;
+pub use self::listing::HfListing;
 pub use self::repo::{Commit, HfNameError, HfOrigin, HfRef, RepoId, RepoPath, RepoType, Revision};
 use crate::{
     Artifact, Auth, Body, ByteRange, ErrorKind, Http, Locator, Origin, Plan, Provider,

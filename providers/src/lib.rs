@@ -20,10 +20,12 @@ pub mod error;
 pub mod glob;
 pub mod http;
 mod huggingface;
+pub mod listing;
 pub mod net;
 mod other;
 pub mod path;
 pub mod source;
+mod time;
 pub mod url;
 
 use std::fmt;
@@ -36,15 +38,18 @@ pub use crate::artifact::{
 };
 pub use crate::auth::{Auth, Token};
 pub use crate::civitai::{
-    BadFilter, BadHash, BadId, Civitai, CivitaiId, CivitaiOrigin, CivitaiRef, CivitaiTarget,
-    FileFilter, FileFormat, FileSize, FileType, HashKind, ModelHash, ShortText, SisterHost,
+    BadFilter, BadHash, BadId, Civitai, CivitaiId, CivitaiListing, CivitaiOrigin, CivitaiRef,
+    CivitaiTarget, FileFilter, FileFormat, FileSize, FileType, HashKind, ModelHash, ShortText,
+    SisterHost,
 };
 pub use crate::digest::{Digests, GitSha1, HeaderDigest, Sha256};
 pub use crate::error::{ErrorKind, ProviderError};
 pub use crate::http::Http;
 pub use crate::huggingface::{
-    Commit, HfNameError, HfOrigin, HfRef, HuggingFace, RepoId, RepoPath, RepoType, Revision,
+    Commit, HfListing, HfNameError, HfOrigin, HfRef, HuggingFace, RepoId, RepoPath, RepoType,
+    Revision,
 };
+use crate::listing::Catalog;
 pub use crate::other::{Other, OtherOrigin, Services};
 pub use crate::path::RelPath;
 pub use crate::source::{Locator, Reference, Selection, SourceError};
@@ -134,25 +139,33 @@ pub struct Settings {
 }
 
 /// Every provider, hubs first: the first that claims a source owns it.
-#[derive(Debug, Clone)]
-pub struct Providers(Vec<Arc<dyn Provider>>);
+#[derive(Clone)]
+pub struct Providers {
+    all: Vec<Arc<dyn Provider>>,
+    catalogs: Vec<Arc<dyn Catalog>>,
+}
 
 impl Providers {
     /// The three providers over one HTTP layer.
     pub fn new(settings: &Settings, http: &Http) -> Self {
-        Self(vec![
-            // First, since what it claims without a scheme (64 digits of a hash,
+        let civitai = Arc::new(Civitai::new(
+            settings.civitai_endpoint.clone(),
+            http.clone(),
+        ));
+        let huggingface = Arc::new(HuggingFace::new(
+            settings.huggingface_endpoint.clone(),
+            http.clone(),
+        ));
+        Self {
+            // Civitai first, since what it claims without a scheme (64 digits of a hash,
             // `civitai.com/models`, a bare number) could be read as a repository.
-            Arc::new(Civitai::new(
-                settings.civitai_endpoint.clone(),
-                http.clone(),
-            )),
-            Arc::new(HuggingFace::new(
-                settings.huggingface_endpoint.clone(),
-                http.clone(),
-            )),
-            Arc::new(Other::new(http.clone())),
-        ])
+            all: vec![
+                civitai.clone(),
+                huggingface.clone(),
+                Arc::new(Other::new(http.clone())),
+            ],
+            catalogs: vec![civitai, huggingface],
+        }
     }
 
     /// Reads a source text by the first provider that claims it.
@@ -161,7 +174,7 @@ impl Providers {
     /// [`SourceError`] when nobody claims it, or its owner finds it malformed.
     pub fn parse(&self, source: &str) -> Result<Reference, SourceError> {
         let text = source::trimmed(source)?;
-        self.0
+        self.all
             .iter()
             .find_map(|provider| provider.parse(text))
             .unwrap_or_else(|| Err(SourceError::unclaimed(text)))
@@ -170,10 +183,16 @@ impl Providers {
     /// The provider of that kind.
     pub fn of(&self, kind: ProviderKind) -> &dyn Provider {
         // `new` puts one of each kind in; the last is the fallback of last resort.
-        self.0
+        self.all
             .iter()
             .find(|provider| provider.kind() == kind)
-            .unwrap_or(&self.0[self.0.len() - 1])
+            .unwrap_or(&self.all[self.all.len() - 1])
             .as_ref()
+    }
+}
+
+impl fmt::Debug for Providers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Providers").field(&self.all).finish()
     }
 }

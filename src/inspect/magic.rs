@@ -2,6 +2,9 @@
 
 use super::finding::Format;
 
+#[cfg(test)]
+mod tests;
+
 /// Formats told by fixed bytes at fixed places: `(offset, bytes, format)`.
 const MAGIC: &[(usize, &[u8], Format)] = &[
     (0, b"GGUF", Format::Gguf),

@@ -8,6 +8,9 @@ use super::{
     source::{Cursor, Source},
 };
 
+#[cfg(test)]
+mod tests;
+
 const IR_VERSION: u64 = 1;
 const GRAPH: u64 = 7;
 /// Every field of `ModelProto`, with its wire type: ir_version, producer name and version,

@@ -24,8 +24,6 @@ mod report;
 mod value;
 
 #[cfg(test)]
-pub(super) mod assembler;
-#[cfg(test)]
 mod tests;
 
 /// What to do with pickles.

@@ -21,6 +21,9 @@ use super::{
     source::{Cursor, Source},
 };
 
+#[cfg(test)]
+mod tests;
+
 const MAX_HEADER: u64 = 100_000_000;
 /// Most dimensions a tensor may have; PyTorch itself stops at 64.
 const MAX_DIMENSIONS: usize = 64;

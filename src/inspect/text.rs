@@ -29,11 +29,7 @@ pub(super) fn is_text(head: &[u8], whole: bool) -> bool {
         Err(_) => return is_latin1_text(head),
     };
     text.chars().all(|c| {
-        !c.is_control()
-            || matches!(
-                c,
-                '\n' | '\r' | '\t' | '\x0b' | '\x0c' | '\x1b' | '\x08' | '\u{85}'
-            )
+        !c.is_control() || matches!(c, '\n' | '\r' | '\t' | '\x0b' | '\x0c' | '\x1b' | '\u{85}')
     })
 }
 

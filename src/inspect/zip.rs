@@ -12,8 +12,6 @@ mod fields;
 mod unpack;
 
 #[cfg(test)]
-pub(super) mod builder;
-#[cfg(test)]
 mod tests;
 
 use fields::Fields;

@@ -93,10 +93,16 @@ impl Source {
             .map_or(from.part_size, |end| end - first.start);
         let permit = lane.hold(wanted).await;
         let connection = engine.limits.connect(&job.artifact.origin).await;
-        let body = lane.open(&first).await?;
+        let mut body = lane.open(&first).await?;
         lane.learn(&body);
+        if !lane.may_join && !first.is_whole() {
+            // Nothing would tell if a second answer were of another content.
+            body = lane.open(&ByteRange::whole()).await?;
+            lane.learn(&body);
+        }
         let number = u32::try_from(body.offset / from.part_size).unwrap_or(u32::MAX);
-        let ranged = first.end.is_some() && body.end == first.end && body.end != lane.total;
+        let ranged =
+            lane.may_join && first.end.is_some() && body.end == first.end && body.end != lane.total;
         let mut source = Self {
             start: body.offset,
             total: lane.total,

@@ -3,9 +3,9 @@
 use super::api::Api;
 use super::errors;
 use super::lookup::Found;
-use super::time;
 use super::wire::Version;
 use crate::error::ProviderError;
+use crate::time;
 
 /// Why a download may be refused.
 pub(super) struct Doubt {

@@ -7,7 +7,7 @@ use super::errors::{self, Asked};
 use super::hash::ModelHash;
 use super::id::CivitaiId;
 use super::reference::SisterHost;
-use super::wire::{Mini, Model, Version};
+use super::wire::{Mini, Model, ModelPage, Version};
 use crate::auth::Token;
 use crate::error::{ErrorKind, ProviderError};
 use crate::http::{Http, Request};
@@ -55,6 +55,7 @@ impl Api<'_> {
             what: what.into(),
             page,
             with_token: self.token.is_some(),
+            takes_token: self.sister.is_none_or(SisterHost::takes_token),
         }
     }
 
@@ -100,6 +101,19 @@ impl Api<'_> {
         let asked = self.asked(format!("file of hash {hash}"), self.page(None, None));
         self.get(&["model-versions", "by-hash", hash.hex()], "", &asked)
             .await
+    }
+
+    /// One page of a search.
+    pub async fn search(&self, query: &str) -> Result<ModelPage, ProviderError> {
+        let asked = self.asked("list of models", self.page(None, None));
+        let page = self.get(&["models"], query, &asked).await?;
+        page.ok_or_else(|| {
+            ProviderError::new(
+                ErrorKind::NotFound,
+                format!("{} has no such list of models", self.host()),
+            )
+            .status(404)
+        })
     }
 
     async fn get<T: DeserializeOwned>(

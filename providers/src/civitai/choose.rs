@@ -1,6 +1,8 @@
 //! Which of a version's files: chosen here, since the hub's own choice depends
 //! on the account's preferences and mistakes one file for another.
 
+mod score;
+
 use std::collections::HashSet;
 
 use super::filter::FileFilter;
@@ -136,19 +138,15 @@ fn addressed<'a>(
     Ok(narrowed)
 }
 
-/// The files that are all the filter says; if none is, those that at least
-/// don't contradict it, since the hub states few keys of most files.
+/// The files that are all the filter says. One that only does not contradict
+/// it may be anything, and the hub itself answers 404 for it.
 fn filtered<'a>(files: &[Named<'a>], filter: &FileFilter) -> Vec<Named<'a>> {
-    let with = |unsaid: bool| -> Vec<Named<'a>> {
-        let fits = |named: &&Named| {
-            filter
-                .pairs()
-                .all(|(key, value)| says(named.file, key).map_or(unsaid, |said| said == value))
-        };
-        files.iter().filter(fits).copied().collect()
+    let fits = |named: &&Named| {
+        filter
+            .pairs()
+            .all(|(key, value)| says(named.file, key) == Some(value))
     };
-    let exact = with(false);
-    if exact.is_empty() { with(true) } else { exact }
+    files.iter().filter(fits).copied().collect()
 }
 
 fn says<'a>(file: &'a File, key: &str) -> Option<&'a str> {
@@ -163,7 +161,8 @@ fn says<'a>(file: &'a File, key: &str) -> Option<&'a str> {
     }
 }
 
-/// The file that the page's download button would give.
+/// The file that the page's download button would give: the one the hub calls
+/// primary, or, where that is not among them, the one it would score highest.
 fn the_one<'a>(
     files: &[Named<'a>],
     of: &CivitaiRef,
@@ -173,13 +172,13 @@ fn the_one<'a>(
     if let Some(primary) = hinted.iter().find(|named| named.file.primary) {
         return Ok(*primary);
     }
-    let main: Vec<Named> = hinted.iter().copied().filter(Named::is_main).collect();
-    let candidates = if main.is_empty() { hinted } else { main };
-    let candidates = without_copies(candidates);
-    match candidates.as_slice() {
-        [one] => Ok(*one),
-        several => Err(ambiguous(several, scope)),
+    let candidates = without_copies(hinted);
+    if let Some(best) = score::best(&candidates, &of.filter) {
+        return Ok(best);
     }
+    let main: Vec<Named> = candidates.iter().copied().filter(Named::is_main).collect();
+    let tied = if main.is_empty() { candidates } else { main };
+    Err(ambiguous(&tied, scope))
 }
 
 /// Those with the ending that an AIR gave, if there are any.

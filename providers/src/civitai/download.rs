@@ -6,10 +6,10 @@ use super::CivitaiOrigin;
 use super::api::Api;
 use super::errors::{self, Asked};
 use super::links::{self, Link};
-use super::time;
 use crate::artifact::ByteRange;
 use crate::error::{ErrorKind, ProviderError};
 use crate::http::{Answer, Request};
+use crate::time;
 use crate::url::SafeUrl;
 
 /// Redirects from one address of the hub to another that are followed.
@@ -85,7 +85,12 @@ async fn request(
         };
         let answer = api
             .http
-            .send(&Request::get(url.clone()).bearer(token).range(&first_byte))
+            .send(
+                &Request::get(url.clone())
+                    .bearer(token)
+                    .range(&first_byte)
+                    .counted(),
+            )
             .await?;
         let Some(target) = answer.redirect()? else {
             return served(answer, asked).await;
@@ -139,14 +144,16 @@ fn redirected(
         .split('/')
         .filter(|name| !name.is_empty())
         .collect();
-    if target.same_origin(&api.base) || target.same_origin(&answer.url) {
-        match names.as_slice() {
-            [.., "login"] => {
-                return Err(errors::login_needed(&api.host(), asked).status(answer.status));
-            }
-            [.., "model-versions" | "models", _] => return Err(shown_the_page(api, answer, asked)),
-            _ => {}
+    let is_hubs = target.same_origin(&api.base) || target.same_origin(&answer.url);
+    match names.as_slice() {
+        // Logins have a domain of their own since 2026.
+        [.., "login"] => {
+            return Err(errors::login_needed(&api.host(), asked).status(answer.status));
         }
+        [.., "model-versions" | "models", _] if is_hubs => {
+            return Err(shown_the_page(api, answer, asked));
+        }
+        _ => {}
     }
     let date = answer
         .header("date")

@@ -1,10 +1,10 @@
 //! What the hub's refusals mean, and what a person can do about each.
 
-use super::time;
 use super::wire::Failure;
 use crate::error::{ErrorKind, ProviderError};
 use crate::http::Answer;
 use crate::other::sniff;
+use crate::time;
 
 /// The most that is read of a refusal's body.
 const MOST_READ: usize = 64 * 1024;
@@ -18,6 +18,8 @@ pub(super) struct Asked {
     pub page: String,
     /// Whether a token was sent.
     pub with_token: bool,
+    /// Whether one would be sent there.
+    pub takes_token: bool,
 }
 
 /// Names the failure that a hub's answer stands for. Reads its body.
@@ -137,10 +139,19 @@ pub(super) fn downloads_disabled(host: &str, what: &str) -> ProviderError {
 
 /// The creator, or the hub, hands it to accounts alone.
 pub(super) fn login_needed(host: &str, asked: &Asked) -> ProviderError {
-    let Asked {
-        what, with_token, ..
-    } = asked;
-    if *with_token {
+    let what = &asked.what;
+    if !asked.takes_token {
+        return fatal(
+            ErrorKind::AuthRequired,
+            format!(
+                "{what} can be downloaded from {host} only with a login, and no token is sent there"
+            ),
+        )
+        .hint(format!(
+            "if you trust {host} with your API key, set CIVITAI_ENDPOINT=https://{host}"
+        ));
+    }
+    if asked.with_token {
         return fatal(
             ErrorKind::AuthRequired,
             format!("{host} does not accept the token for {what}, which needs a login"),
@@ -182,10 +193,10 @@ fn forbidden(host: &str, failure: &Failure, text: &str, asked: &Asked) -> Provid
 /// Sold before it becomes free, `until` then as a person reads it.
 pub(super) fn early_access(host: &str, asked: &Asked, until: Option<&str>) -> ProviderError {
     let (what, page) = (&asked.what, &asked.page);
-    let token = if asked.with_token {
-        ""
-    } else {
-        " and use that account's API key"
+    let token = match (asked.takes_token, asked.with_token) {
+        (true, true) => String::new(),
+        (true, false) => " and use that account's API key".to_owned(),
+        (false, _) => format!(" and set CIVITAI_ENDPOINT=https://{host} to use its API key there"),
     };
     let (message, hint) = match until {
         Some(until) => (

@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::CivitaiOrigin;
-use super::time;
 use crate::auth::Token;
 use crate::error::ProviderError;
+use crate::time;
 use crate::url::SafeUrl;
 
 /// Links kept before worn-out ones are cleared away.

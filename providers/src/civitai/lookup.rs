@@ -11,9 +11,9 @@ use super::api::Api;
 use super::hash::ModelHash;
 use super::id::CivitaiId;
 use super::reference::{CivitaiRef, CivitaiTarget, SisterHost};
-use super::time;
 use super::wire::{File, FileMetadata, Mini, Model, ModelStub, Version};
 use crate::error::{ErrorKind, ProviderError};
+use crate::time;
 
 /// A version, found.
 pub(super) struct Found {
@@ -85,7 +85,7 @@ async fn by_hash(api: &Api<'_>, hash: &ModelHash) -> Result<Option<Found>, Provi
         let message = format!("{} answered without an id for the hash {hash}", api.host());
         return Err(ProviderError::new(ErrorKind::Upstream, message).hint("try again later"));
     };
-    let mini = api.mini(id, None).await?;
+    let mini = spared(true, api.mini(id, None).await)?;
     let parent = match version.model_id {
         Some(id) => api.model(id).await?.map(|model| (id, model)),
         None => None,
@@ -99,7 +99,24 @@ async fn both(
     file: Option<CivitaiId>,
 ) -> Result<(Option<Version>, Option<Mini>), ProviderError> {
     let (version, mini) = tokio::join!(api.version(id), api.mini(id, file));
-    Ok((version?, mini?))
+    let version = version?;
+    let mini = spared(version.is_some(), mini)?;
+    Ok((version, mini))
+}
+
+/// The short form only adds to a version that is known: without it, asking for
+/// the download tells whether a login is needed.
+fn spared(
+    is_known: bool,
+    mini: Result<Option<Mini>, ProviderError>,
+) -> Result<Option<Mini>, ProviderError> {
+    match mini {
+        Err(error) if is_known && error.is_transient() => {
+            tracing::debug!(%error, "going on without a version's short form");
+            Ok(None)
+        }
+        mini => mini,
+    }
 }
 
 /// One version out of what each endpoint knows. `None` when none knows it.
@@ -124,13 +141,15 @@ fn assemble(
         .as_ref()
         .is_some_and(|mini| mini.check_permission == Some(true));
     let model_in_air = mini.as_ref().and_then(model_in_air);
+    let air = mini.as_ref().and_then(|mini| mini.air.clone());
     let mut version = match (version, entry) {
         (Some(version), Some(entry)) => completed(version, entry),
         (Some(version), None) => version,
         (None, Some(entry)) => entry,
         (None, None) => from_mini(mini?),
     };
-    version.files.iter_mut().for_each(complete_quant);
+    version.files.iter_mut().for_each(complete_from_url);
+    version.air = version.air.or(air);
     let parent_id = parent.as_ref().map(|(id, _)| *id);
     let model_id = parent_id.or(version.model_id).or(model_in_air);
     Some(Found {
@@ -215,22 +234,29 @@ fn complete_scan(file: &mut File, listed: &File) {
     fill(&mut file.virus_scan_message, &listed.virus_scan_message);
 }
 
-/// Where the metadata drops it, only the download URL tells one quant from another.
-fn complete_quant(file: &mut File) {
-    if file.metadata.quant_type.is_some() {
-        return;
-    }
+/// What the metadata drops, the file's download URL may still tell: it is made
+/// of the same keys, and where `quantType` is dropped it alone has it.
+fn complete_from_url(file: &mut File) {
     let query = file
         .download_url
         .as_deref()
         .and_then(|url| url.split_once('?'))
-        .map(|(_, query)| query);
-    file.metadata.quant_type = query.and_then(|query| {
+        .map(|(_, query)| query.to_owned());
+    let Some(query) = query else {
+        return;
+    };
+    let said = |key: &str| {
         let mut pairs = url::form_urlencoded::parse(query.as_bytes());
         pairs
-            .find(|(key, value)| key == "quantType" && !value.is_empty())
+            .find(|(name, value)| name == key && !value.is_empty())
             .map(|(_, value)| value.into_owned())
-    });
+    };
+    let metadata = &mut file.metadata;
+    file.kind = file.kind.take().or_else(|| said("type"));
+    metadata.format = metadata.format.take().or_else(|| said("format"));
+    metadata.size = metadata.size.take().or_else(|| said("size"));
+    metadata.fp = metadata.fp.take().or_else(|| said("fp"));
+    metadata.quant_type = metadata.quant_type.take().or_else(|| said("quantType"));
 }
 
 /// A version of one file, whose id `mini` does not say.
@@ -301,7 +327,9 @@ pub(super) fn with_free_version(
 
 /// The version published last. The hub lists them in the creator's order, so
 /// the dates decide; without dates, the order does.
-fn newest<'a>(versions: impl DoubleEndedIterator<Item = &'a Version>) -> Option<CivitaiId> {
+pub(super) fn newest<'a>(
+    versions: impl DoubleEndedIterator<Item = &'a Version>,
+) -> Option<CivitaiId> {
     let moment = |version: &Version| {
         let date = version
             .published_at

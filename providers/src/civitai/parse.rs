@@ -1,11 +1,13 @@
 //! Source texts: pages, API and download URLs, AIR, hashes.
 
+mod lists;
 mod query;
 
 use std::borrow::Cow;
 
 use url::Url;
 
+pub(super) use self::lists::parse as parse_listing;
 use self::query::Query;
 use super::air::{self, Air};
 use super::filter::{FileType, ShortText};

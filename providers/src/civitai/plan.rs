@@ -156,7 +156,7 @@ fn artifact(api: &Api<'_>, found: &Found, named: &Named, warnings: &mut Vec<Warn
 }
 
 /// The hub states KiB as a float, sometimes rounded: never proof.
-fn size(file: &File) -> Size {
+pub(super) fn size(file: &File) -> Size {
     /// Above it, a float no longer holds every whole number.
     const EXACT: f64 = (1u64 << 53) as f64;
     let bytes = file.size_kb.map(|kb| (kb * 1024.0).round());

@@ -47,7 +47,8 @@ pub enum CivitaiTarget {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SisterHost {
-    /// civitai.red: all browsing levels.
+    /// civitai.red: all browsing levels. Since April 2026 the only one that
+    /// shows mature models.
     Red,
     /// civitai.green.
     Green,
@@ -66,6 +67,13 @@ impl SisterHost {
             Self::Green => "civitai.green",
             Self::Blue => "civitai.blue",
         }
+    }
+
+    /// Whether the user's token may go there. The hub names civitai.red as its
+    /// second site, with the same accounts and keys (docs/auth of its source,
+    /// 2026-06); of the others nobody says so.
+    pub const fn takes_token(self) -> bool {
+        matches!(self, Self::Red)
     }
 }
 

@@ -51,6 +51,25 @@ pub(super) struct Model {
     pub model_versions: Vec<Version>,
 }
 
+/// `GET /api/v1/models`: one page.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ModelPage {
+    #[serde(deserialize_with = "list")]
+    pub items: Vec<Model>,
+    #[serde(deserialize_with = "soft")]
+    pub metadata: PageMetadata,
+}
+
+/// Where a page ends.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct PageMetadata {
+    /// Text, or a number where the list is a text search.
+    #[serde(deserialize_with = "soft")]
+    pub next_cursor: Option<Value>,
+}
+
 /// Who published a model. Deleted accounts leave none.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]

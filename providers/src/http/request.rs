@@ -28,6 +28,7 @@ pub struct Request {
     range: Option<ByteRange>,
     form: Option<String>,
     pub(super) best_effort: bool,
+    pub(super) is_counted: bool,
 }
 
 impl Request {
@@ -40,6 +41,7 @@ impl Request {
             range: None,
             form: None,
             best_effort: false,
+            is_counted: false,
         }
     }
 
@@ -82,6 +84,13 @@ impl Request {
     /// what is good to know and no more.
     pub fn best_effort(mut self) -> Self {
         self.best_effort = true;
+        self
+    }
+
+    /// For an address that counts its requests against a quota: a 429 that
+    /// names no wait means that the quota is used up, and is not asked again.
+    pub fn counted(mut self) -> Self {
+        self.is_counted = true;
         self
     }
 

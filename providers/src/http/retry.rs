@@ -78,6 +78,12 @@ pub(super) fn is_passing(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504 | 520..=524)
 }
 
+/// Whether a quota is used up: a limit that names no end.
+pub(super) fn is_used_up(outcome: &Result<Answer, ProviderError>) -> bool {
+    let ends_nowhere = |answer: &Answer| answer.status == 429 && answer.wait_asked().is_none();
+    outcome.as_ref().is_ok_and(ends_nowhere)
+}
+
 impl Answer {
     /// The wait that a 429 or 503 asks for: `RateLimit: …;r=0;t=N`
     /// (draft-ietf-httpapi-ratelimit-headers) plus a second, else `Retry-After`

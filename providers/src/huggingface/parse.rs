@@ -3,11 +3,13 @@
 
 mod bare;
 mod canonical;
+mod lists;
 #[cfg(test)]
 mod tests;
 mod uri;
 mod web;
 
+pub(super) use self::lists::parse as parse_listing;
 use super::errors::shown;
 use super::repo::{HfRef, RepoId, RepoType};
 use crate::source::{SourceError, trimmed};

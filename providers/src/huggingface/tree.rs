@@ -63,7 +63,7 @@ pub(super) async fn list(
 
 /// The query of the next page. Only that of the `Link` is taken: behind a
 /// mirror it names the real hub's host, where neither we nor the token should go.
-fn next_query(tree: &SafeUrl, answer: &Answer) -> Result<Option<String>, ProviderError> {
+pub(super) fn next_query(tree: &SafeUrl, answer: &Answer) -> Result<Option<String>, ProviderError> {
     let mut links = answer.headers.get_all("link").iter();
     let next = links.find_map(|value| {
         let header = String::from_utf8_lossy(value.as_bytes());

@@ -32,9 +32,14 @@ struct Harbour {
 
 async fn harbour(options: impl Into<HubOptions>) -> Harbour {
     let hub = Hub::start(options).await.unwrap();
-    let endpoint = SafeUrl::parse(&hub.civitai_url()).unwrap();
-    let civitai = Civitai::new(endpoint.clone(), http(vec![endpoint]));
+    let civitai = provider_of(&hub);
     Harbour { hub, civitai }
+}
+
+/// A provider as a process has it that just started.
+fn provider_of(hub: &Hub) -> Civitai {
+    let endpoint = SafeUrl::parse(&hub.civitai_url()).unwrap();
+    Civitai::new(endpoint.clone(), http(vec![endpoint]))
 }
 
 /// The shared layer, in a hurry.

@@ -11,6 +11,7 @@ mod civitai;
 mod conformance;
 mod http;
 mod huggingface;
+mod lists;
 mod other;
 mod ranged;
 mod raw;

@@ -79,7 +79,7 @@ fn siblings() -> Value {
 
 fn quants() -> Value {
     json!([
-        {"id": 21, "name": "boat.gguf", "type": "Model", "metadata": {"format": "GGUF", "quantType": "Q4_K_M"}},
+        {"id": 21, "name": "boat.gguf", "type": "Model", "metadata": {"format": "GGUF", "quantType": "Q5_K_M"}},
         {"id": 22, "name": "boat.gguf", "type": "Model", "metadata": {"format": "GGUF", "quantType": "Q8_0"}},
     ])
 }
@@ -111,11 +111,89 @@ fn without_a_primary_file_the_only_weights_are_taken() {
 }
 
 #[test]
+fn without_a_primary_file_the_one_the_hub_would_score_highest_is_taken() {
+    let file = |id: u64, kind: &str, metadata: Value| json!({"id": id, "name": format!("{id}.bin"), "type": kind, "metadata": metadata});
+    let of = |format: &str, size: &str, fp: &str| json!({"format": format, "size": size, "fp": fp});
+    let cases = [
+        // Weights before all else.
+        (
+            vec![
+                file(1, "VAE", of("SafeTensor", "pruned", "fp16")),
+                file(2, "Model", of("PickleTensor", "full", "fp32")),
+            ],
+            Some("2.bin"),
+        ),
+        // The format before size, the size before precision.
+        (
+            vec![
+                file(1, "Model", of("PickleTensor", "pruned", "fp16")),
+                file(2, "Pruned Model", of("SafeTensor", "full", "fp32")),
+            ],
+            Some("2.bin"),
+        ),
+        (
+            vec![
+                file(1, "Model", of("SafeTensor", "full", "fp16")),
+                file(2, "UNet", of("SafeTensor", "pruned", "fp32")),
+            ],
+            Some("2.bin"),
+        ),
+        (
+            vec![
+                file(1, "Model", json!({"format": "GGUF", "quantType": "Q8_0"})),
+                file(2, "Model", json!({"format": "GGUF", "quantType": "Q4_K_M"})),
+            ],
+            Some("2.bin"),
+        ),
+        // A size that is not said may be null or missing; it loses to a pruned one either way.
+        (
+            vec![
+                file(1, "UNet", json!({"format": "SafeTensor", "fp": "fp8"})),
+                file(2, "UNet", of("SafeTensor", "pruned", "fp32")),
+            ],
+            Some("2.bin"),
+        ),
+        // Against a full one it is a draw if null and wins if missing: nobody can tell.
+        (
+            vec![
+                file(1, "Model", json!({"format": "SafeTensor", "fp": "fp16"})),
+                file(2, "Model", of("SafeTensor", "full", "fp16")),
+            ],
+            None,
+        ),
+    ];
+    for (files, expected) in cases {
+        let chosen = by_default(&json!(files), "civitai:1@2");
+        let chosen = chosen.ok().map(|paths| paths.concat());
+        assert_eq!(chosen.as_deref(), expected, "{files:?}");
+    }
+}
+
+#[test]
+fn of_several_that_fit_a_filter_the_hubs_favourite_is_taken() {
+    let files = json!([
+        {"id": 1, "name": "a.safetensors", "type": "Model", "metadata": {"format": "SafeTensor", "size": "full", "fp": "fp32"}},
+        {"id": 2, "name": "b.safetensors", "type": "Model", "metadata": {"format": "SafeTensor", "size": "full", "fp": "fp16"}},
+        {"id": 3, "name": "c.safetensors", "type": "Model", "primary": true, "metadata": {"format": "SafeTensor", "size": "pruned", "fp": "fp16"}},
+    ]);
+    let cases = [
+        ("size=full", "b.safetensors"),
+        ("fp=fp16", "c.safetensors"),
+        ("type=Model", "c.safetensors"),
+        ("fp=fp32", "a.safetensors"),
+    ];
+    for (query, expected) in cases {
+        let source = format!("https://civitai.com/api/download/models/2?{query}");
+        assert_eq!(by_default(&files, &source).unwrap(), [expected], "{query}");
+    }
+}
+
+#[test]
 fn several_that_could_be_meant_are_an_error_that_names_each_url() {
     let error = by_default(&quants(), "civitai:1@2").unwrap_err();
     assert_eq!(error.kind, ErrorKind::InvalidSource);
     for part in [
-        "boat.gguf (Model, GGUF, Q4_K_M): https://civitai.com/api/download/models/2?fileId=21",
+        "boat.gguf (Model, GGUF, Q5_K_M): https://civitai.com/api/download/models/2?fileId=21",
         "boat-Q8_0.gguf (Model, GGUF, Q8_0): https://civitai.com/api/download/models/2?fileId=22",
     ] {
         assert!(error.message.contains(part), "{}", error.message);
@@ -147,11 +225,9 @@ fn a_source_narrows_by_filter_file_hash_or_ending() {
         (quants(), download("quantType=Q8_0"), "boat-Q8_0.gguf"),
         (
             quants(),
-            download("fileId=22&quantType=Q4_K_M"),
+            download("fileId=22&quantType=Q5_K_M"),
             "boat-Q8_0.gguf",
         ),
-        // The hub states no size of the VAE, so this does not contradict it.
-        (trio(), download("type=VAE&size=pruned"), "sea.ckpt"),
         (
             siblings(),
             format!("civitai:sha256:{SHA_A}"),
@@ -189,6 +265,8 @@ fn what_no_file_is_is_not_found_and_the_files_are_listed() {
     for source in [
         "https://civitai.com/api/download/models/2?type=Archive",
         "https://civitai.com/api/download/models/2?format=GGUF",
+        // Each of them may be one of those for all that the hub says, and none is known to be.
+        "https://civitai.com/api/download/models/2?type=Model&quantType=Q8_0",
         "https://civitai.com/api/download/models/2?fileId=99",
         "civitai:crc32:deadbeef",
     ] {

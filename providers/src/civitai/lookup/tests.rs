@@ -81,9 +81,15 @@ fn a_models_listing_completes_what_the_version_drops() {
 }
 
 #[test]
-fn a_quant_is_read_from_the_download_url_where_nothing_else_says_it() {
-    let url = "https://civitai.com/api/download/models/5?type=Model&format=GGUF&quantType=Q4_K_M";
-    let mut file: File = serde_json::from_value(json!({"downloadUrl": url})).unwrap();
-    complete_quant(&mut file);
-    assert_eq!(file.metadata.quant_type.as_deref(), Some("Q4_K_M"));
+fn what_the_metadata_drops_is_read_from_the_download_url() {
+    let url = "https://civitai.com/api/download/models/5?type=Pruned%20Model&format=GGUF&size=full&fp=bf16&quantType=Q4_K_M";
+    let read = |value: Value| serde_json::from_value::<File>(value).unwrap();
+    let mut bare = read(json!({"downloadUrl": url, "metadata": {"fp": "fp8", "size": null}}));
+    complete_from_url(&mut bare);
+    let metadata = bare.metadata;
+    assert_eq!(bare.kind.as_deref(), Some("Pruned Model"));
+    assert_eq!(metadata.format.as_deref(), Some("GGUF"));
+    assert_eq!(metadata.size.as_deref(), Some("full"));
+    assert_eq!(metadata.fp.as_deref(), Some("fp8"));
+    assert_eq!(metadata.quant_type.as_deref(), Some("Q4_K_M"));
 }

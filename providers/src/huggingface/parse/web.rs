@@ -26,15 +26,16 @@ pub(super) fn parse(text: &str, endpoint: &SafeUrl) -> Option<Result<HfRef, Sour
 }
 
 /// An address in its parts, as written.
-struct Address<'a> {
+pub(super) struct Address<'a> {
     user: Option<&'a str>,
     host: String,
     port: Option<u16>,
-    path: &'a str,
+    pub path: &'a str,
+    pub query: &'a str,
 }
 
 impl<'a> Address<'a> {
-    fn read(text: &'a str) -> Option<Self> {
+    pub fn read(text: &'a str) -> Option<Self> {
         let (scheme, rest) = match text.split_once("://") {
             Some((scheme, rest)) => (Some(scheme), rest),
             None => (None, text),
@@ -50,7 +51,8 @@ impl<'a> Address<'a> {
         };
         let end = rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
-        let path = path.split(['?', '#']).next().unwrap_or_default();
+        let path = path.split('#').next().unwrap_or_default();
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let (user, host) = match authority.rsplit_once('@') {
             Some((user, host)) => (Some(user), host),
             None => (None, authority),
@@ -68,20 +70,21 @@ impl<'a> Address<'a> {
             host: url.host_str()?.trim_end_matches('.').to_owned(),
             port: url.port(),
             path,
+            query,
         })
     }
 }
 
 /// Whose host it is.
 #[derive(Clone, Copy, PartialEq)]
-enum Host {
+pub(super) enum Host {
     Endpoint,
     Hub,
     Www,
 }
 
 impl Host {
-    fn of(address: &Address<'_>, endpoint: &SafeUrl) -> Option<Self> {
+    pub fn of(address: &Address<'_>, endpoint: &SafeUrl) -> Option<Self> {
         if address.host == endpoint.host() && address.port == endpoint.as_url().port() {
             return Some(Self::Endpoint);
         }
@@ -94,12 +97,12 @@ impl Host {
     }
 }
 
-fn endpoint_segments(endpoint: &SafeUrl) -> Vec<&str> {
+pub(super) fn endpoint_segments(endpoint: &SafeUrl) -> Vec<&str> {
     let path = endpoint.as_url().path();
     path.split('/').filter(|s| !s.is_empty()).collect()
 }
 
-fn refuse_odd(address: &Address<'_>, host: Host) -> Result<(), SourceError> {
+pub(super) fn refuse_odd(address: &Address<'_>, host: Host) -> Result<(), SourceError> {
     if address.user.is_some() {
         return Err(SourceError::malformed(
             "the address carries a user name or password; store a token as a credential instead",
@@ -184,7 +187,7 @@ fn located(repo_type: RepoType, repo: &str, at: &[&str]) -> Result<HfRef, Source
 }
 
 /// One segment with its percent-encoding undone.
-fn decode(segment: &str) -> Result<String, SourceError> {
+pub(super) fn decode(segment: &str) -> Result<String, SourceError> {
     let bad = |why: &str| SourceError::malformed(format!("{} {why}", shown(segment)), EXAMPLE);
     let text = percent_decode_str(segment)
         .decode_utf8()

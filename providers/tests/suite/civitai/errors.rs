@@ -281,6 +281,10 @@ async fn a_redirect_to_the_login_page_asks_for_a_login() {
     let file = &harbour.plan("civitai:4384").await.artifacts[0];
     for (location, kind) in [
         ("/login?returnUrl=%2F", ErrorKind::AuthRequired),
+        (
+            "https://auth.civitai.example/login?returnUrl=%2F",
+            ErrorKind::AuthRequired,
+        ),
         ("/model-versions/128713", ErrorKind::AccessDenied),
     ] {
         let away = Fault::status(307)
@@ -321,4 +325,34 @@ async fn without_a_grant_the_hint_fits_whether_a_token_was_sent() {
         stranger.message.contains("the token's account"),
         "{stranger}"
     );
+}
+
+#[tokio::test]
+async fn a_used_up_quota_is_not_asked_again_and_a_stated_wait_is_sat_out() {
+    let harbour = harbour(Scene::standard()).await;
+    let file = &harbour.plan("civitai:4384").await.artifacts[0];
+    let quota = r#"{"error":"We've noticed an unusual amount of downloading from your account."}"#;
+    let refusal = Fault::status(429).body(quota).on(Site::Civitai);
+    harbour
+        .hub
+        .order(refusal.clone().path("/download/").times(1));
+    let error = harbour.read(file, &Auth::anonymous()).await.unwrap_err();
+    is(&error, ErrorKind::RateLimited);
+    assert_eq!(harbour.downloads().len(), 1);
+    let wait = refusal.header("retry-after", "0").path("/download/");
+    harbour.hub.order(wait.times(1));
+    harbour.read(file, &Auth::anonymous()).await.unwrap();
+    assert_eq!(harbour.downloads().len(), 3);
+}
+
+#[tokio::test]
+async fn the_short_form_out_of_order_does_not_stop_a_version_that_is_known() {
+    let harbour = harbour(Scene::standard()).await;
+    let broken = Fault::status(500).body("{}").on(Site::Civitai);
+    harbour.hub.order(broken.path("/model-versions/mini/"));
+    harbour.plan("civitai:4384@128713").await;
+    // What only the short form knows, the download still says.
+    let plan = harbour.plan("civitai:5001").await;
+    let read = harbour.read(&plan.artifacts[0], &Auth::anonymous()).await;
+    is(&read.unwrap_err(), ErrorKind::AuthRequired);
 }

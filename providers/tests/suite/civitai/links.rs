@@ -91,6 +91,49 @@ async fn a_link_that_storage_no_longer_takes_is_asked_for_again() {
 }
 
 #[tokio::test]
+async fn ranges_whose_link_wore_out_together_ask_for_one_new_link() {
+    let harbour = harbour(Scene::standard()).await;
+    let file = &harbour.plan("civitai:4384").await.artifacts[0];
+    let auth = Auth::anonymous();
+    harbour.read_range(file, &part(0, 10), &auth).await.unwrap();
+    harbour.hub.expire_links();
+    let opens = (0..8).map(|nth| {
+        let range = part(nth * 100, nth * 100 + 100);
+        let (harbour, auth) = (&harbour, &auth);
+        async move { harbour.read_range(file, &range, auth).await }
+    });
+    futures_util::future::try_join_all(opens).await.unwrap();
+    assert_eq!(harbour.downloads().len(), 2);
+}
+
+#[tokio::test]
+async fn another_process_goes_on_with_one_more_counted_request() {
+    let harbour = harbour(Scene::standard()).await;
+    let auth = Auth::anonymous();
+    let plan = harbour.plan("civitai:4384").await;
+    let stored = serde_json::to_string(&plan.artifacts[0]).unwrap();
+    let first = harbour
+        .civitai
+        .open(&plan.artifacts[0], &part(0, 1000), &auth)
+        .await;
+    let validator = first.unwrap().validator;
+    let other = super::Harbour {
+        civitai: super::provider_of(&harbour.hub),
+        hub: harbour.hub,
+    };
+    let file = serde_json::from_str(&stored).unwrap();
+    for start in [1000, 2000, 3000] {
+        let range = ByteRange {
+            validator: validator.clone(),
+            ..part(start, start + 1000)
+        };
+        let bytes = other.read_range(&file, &range, &auth).await.unwrap();
+        assert_eq!(bytes.len(), 1000);
+    }
+    assert_eq!(other.downloads().len(), 2);
+}
+
+#[tokio::test]
 async fn a_link_past_its_own_date_is_not_even_tried() {
     let options = HubOptions::from(Scene::standard()).link_lifetime(Duration::from_secs(1));
     let harbour = harbour(options).await;

@@ -1,10 +1,10 @@
-//! The two ways in which the hub and its storage write a moment.
+//! The two ways in which hubs and their storage write a moment.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Seconds since 1970 of `2026-08-22T18:30:00.000Z` or `20260822T183000Z`.
 /// Both are always UTC; fractions are dropped.
-pub(super) fn unix_seconds(text: &str) -> Option<i64> {
+pub(crate) fn unix_seconds(text: &str) -> Option<i64> {
     let digits: Vec<i64> = text
         .split('.')
         .next()?
@@ -34,7 +34,7 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 }
 
 /// Now, in seconds since 1970.
-pub(super) fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
@@ -42,14 +42,14 @@ pub(super) fn now() -> i64 {
 }
 
 /// The moment as a person reads it; `None` for a text that is no moment.
-pub(super) fn shown(text: &str) -> Option<String> {
+pub(crate) fn shown(text: &str) -> Option<String> {
     unix_seconds(text)?;
     let (day, time) = text.split_once('T')?;
     Some(format!("{day} {} UTC", time.get(..5)?))
 }
 
 /// A moment in seconds since 1970, as a person reads it.
-pub(super) fn written(seconds: i64) -> String {
+pub(crate) fn written(seconds: i64) -> String {
     let since = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
     httpdate::fmt_http_date(UNIX_EPOCH + since)
 }

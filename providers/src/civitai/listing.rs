@@ -1,0 +1,140 @@
+//! Lists of models: a creator's, a tag's, a search, with the site's filters.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::form_urlencoded;
+
+use super::api::Api;
+use super::id::CivitaiId;
+use super::lookup::newest;
+use super::wire::{File, Model, Version};
+use super::{Civitai, not_ours, parse, plan};
+use crate::listing::{Catalog, Cursor, Listed, Listing, Page};
+use crate::time::unix_seconds;
+use crate::{Auth, ProviderError, ProviderKind, SourceError};
+
+/// Models of one page: the most the hub gives.
+const PAGE: &str = "100";
+
+/// Filters of the hub's search that keep their meaning from page to page.
+pub(super) const FILTERS: &[&str] = &[
+    "baseModels",
+    "nsfw",
+    "period",
+    "query",
+    "sort",
+    "supportsGeneration",
+    "tag",
+    "types",
+    "username",
+];
+
+/// A list on the hub: its search, narrowed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CivitaiListing {
+    /// Filters by the hub's own names, each with its values.
+    pub(super) filters: BTreeMap<String, Vec<String>>,
+}
+
+impl CivitaiListing {
+    fn query(&self, at: Option<&Cursor>) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("limit", PAGE);
+        // Newest first, unless the list says otherwise, so that what is new is seen early.
+        if !self.filters.contains_key("sort") {
+            query.append_pair("sort", "Newest");
+        }
+        if !self.filters.contains_key("nsfw") {
+            query.append_pair("nsfw", "true");
+        }
+        for (key, values) in &self.filters {
+            query.extend_pairs(values.iter().map(|value| (key, value)));
+        }
+        if let Some(cursor) = at {
+            query.append_pair("cursor", &cursor.0);
+        }
+        query.finish()
+    }
+}
+
+#[async_trait]
+impl Catalog for Civitai {
+    fn hub(&self) -> ProviderKind {
+        ProviderKind::Civitai
+    }
+
+    fn parse_listing(&self, source: &str) -> Option<Result<Listing, SourceError>> {
+        let parsed = parse::parse_listing(source, &self.endpoint)?;
+        Some(parsed.map(Listing::Civitai))
+    }
+
+    async fn page(
+        &self,
+        of: &Listing,
+        at: Option<&Cursor>,
+        auth: &Auth,
+    ) -> Result<Page, ProviderError> {
+        let Listing::Civitai(listing) = of else {
+            return Err(not_ours(of.provider()));
+        };
+        let api: Api<'_> = self.hub(auth.civitai.as_ref());
+        let found = api.search(&listing.query(at)).await?;
+        let next = found.metadata.next_cursor.as_ref().and_then(cursor);
+        Ok(Page {
+            entries: found.items.iter().filter_map(listed).collect(),
+            next,
+        })
+    }
+}
+
+/// Recorded as text (`41291|348916|4468`) and, for text searches, as a number.
+fn cursor(value: &Value) -> Option<Cursor> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(Cursor(text.clone())),
+        Value::Number(number) => Some(Cursor(number.to_string())),
+        _ => None,
+    }
+}
+
+/// A model at its newest published version; `None` for one without any.
+fn listed(model: &Model) -> Option<Listed> {
+    let id = model.id?;
+    let version_id = newest(model.model_versions.iter())?;
+    let version = model
+        .model_versions
+        .iter()
+        .find(|version| version.id == Some(version_id))?;
+    Some(Listed {
+        source: source(id, version_id),
+        name: name(model, version),
+        revision: Some(version_id.to_string()),
+        updated: version.published_at.as_deref().and_then(unix_seconds),
+        model_type: model.kind.clone(),
+        base_model: version.base_model.clone(),
+        size: primary(version).and_then(|file| plan::size(file).approximate()),
+    })
+}
+
+fn source(model: CivitaiId, version: CivitaiId) -> String {
+    format!("civitai:{model}@{version}")
+}
+
+fn name(model: &Model, version: &Version) -> String {
+    [model.name.as_deref(), version.name.as_deref()]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn primary(version: &Version) -> Option<&File> {
+    version
+        .files
+        .iter()
+        .find(|file| file.primary)
+        .or(version.files.first())
+}
