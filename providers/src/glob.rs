@@ -5,6 +5,8 @@
 
 use regex::Regex;
 
+use crate::error::{ErrorKind, ProviderError};
+
 /// Longest pattern accepted, in bytes.
 pub const MAX_PATTERN: usize = 1024;
 
@@ -15,6 +17,13 @@ pub const MAX_PATTERN: usize = 1024;
 )]
 pub struct BadGlob {
     pattern: String,
+}
+
+impl From<BadGlob> for ProviderError {
+    fn from(bad: BadGlob) -> Self {
+        Self::new(ErrorKind::InvalidSource, bad.to_string())
+            .hint("quote the pattern so that the shell leaves it alone")
+    }
 }
 
 /// Include and exclude patterns, compiled.

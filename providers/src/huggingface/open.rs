@@ -210,3 +210,50 @@ fn is_page_meant(file: &Artifact) -> bool {
         .iter()
         .any(|end| name.ends_with(end))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::{Http, HttpSettings};
+
+    #[test]
+    fn a_link_of_an_https_hub_is_an_https_link() {
+        let http = Http::new(HttpSettings::default()).unwrap();
+        for (endpoint, link, good) in [
+            (
+                "https://huggingface.co",
+                "https://cdn.example/x?sig=1",
+                true,
+            ),
+            (
+                "https://huggingface.co",
+                "http://cdn.example/x?sig=1",
+                false,
+            ),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8081/x", true),
+            ("http://127.0.0.1:8080", "https://cdn.example/x", true),
+        ] {
+            let endpoint = SafeUrl::parse(endpoint).unwrap();
+            let hub = Hub {
+                endpoint: &endpoint,
+                http: &http,
+                token: None,
+            };
+            let kept = secure(&hub, SafeUrl::parse(link).unwrap());
+            let kind = kept.map(drop).map_err(|error| error.kind);
+            let expected = if good {
+                Ok(())
+            } else {
+                Err(ErrorKind::BlockedAddress)
+            };
+            assert_eq!(kind, expected, "{link}");
+        }
+    }
+
+    #[test]
+    fn entity_tags_are_read_in_every_form() {
+        for tag in ["abc", "\"abc\"", "W/\"abc\"", " \"abc\" "] {
+            assert_eq!(bare_tag(tag), "abc");
+        }
+    }
+}

@@ -21,10 +21,7 @@ pub(super) async fn resolve(
     of: &HfRef,
     selection: &Selection,
 ) -> Result<Plan, ProviderError> {
-    let globs = Globs::new(&selection.include, &selection.exclude).map_err(|error| {
-        ProviderError::new(ErrorKind::InvalidSource, error.to_string())
-            .hint("quote the pattern so that the shell leaves it alone")
-    })?;
+    let globs = Globs::new(&selection.include, &selection.exclude)?;
     let found = find(hub, of, wanted_split(of, selection)?).await?;
     let commit = found.pinned.commit.to_string();
     let asked = Asked {
