@@ -105,6 +105,9 @@ struct SourceArgs {
     /// What the one file must hash to
     #[arg(long, value_name = "HEX")]
     sha256: Option<Sha256>,
+    /// Write NAME.civitai.info and a preview beside the files in the library
+    #[arg(long)]
+    sidecar: bool,
 }
 
 impl SourceArgs {
@@ -115,6 +118,7 @@ impl SourceArgs {
             exclude: self.exclude.clone(),
             all_files: self.all_files,
             sha256: self.sha256,
+            sidecar: self.sidecar,
         }
     }
 }
@@ -177,7 +181,7 @@ impl From<Exit> for ExitCode {
 pub async fn run() -> Exit {
     let cli = Cli::parse();
     let config = Config::load(&cli.flags());
-    cli.execute(config).await
+    Box::pin(cli.execute(config)).await
 }
 
 /// Runs these arguments, the program's name first, with these variables
@@ -194,7 +198,7 @@ pub async fn run_with<I: IntoIterator<Item = String>>(
         }
     };
     let config = Config::from_parts(&cli.flags(), environment);
-    cli.execute(config).await
+    Box::pin(cli.execute(config)).await
 }
 
 impl Cli {

@@ -15,6 +15,8 @@ use serde::Serialize;
 pub use self::keys::{KEYS, Key};
 use crate::error::{Code, Error};
 use crate::inspect::PicklePolicy;
+use crate::records::Database;
+use crate::storage::{Place, Variables};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,10 +67,12 @@ pub struct Flags {
 pub struct Config {
     /// Where the embedded database, the storage and the keys are.
     pub home: PathBuf,
-    /// The embedded database's file.
-    pub database: PathBuf,
-    /// The storage's folder.
-    pub storage: PathBuf,
+    /// The records' database.
+    pub database: Database,
+    /// Where files are kept.
+    pub storage: Place,
+    /// How to reach it, where it is a bucket.
+    pub storage_variables: Variables,
     /// Hugging Face or a mirror.
     pub huggingface_endpoint: SafeUrl,
     /// Civitai or a stand-in.
@@ -121,6 +125,10 @@ impl Config {
         flags: &Flags,
         environment: &BTreeMap<String, String>,
     ) -> Result<Self, Error> {
+        #[cfg(debug_assertions)]
+        if let Some(point) = environment.get(keys::CRASH_AT) {
+            crate::crash::arm(point);
+        }
         let values = Values::gather(flags, environment)?;
         let home = values.absolute(&keys::HOME)?;
         let token = |key: &Key| values.token(key);
@@ -129,8 +137,13 @@ impl Config {
             None => keys::login_token(environment),
         };
         Ok(Self {
-            database: values.place(&keys::DATABASE_URL, "sqlite", &home)?,
-            storage: values.place(&keys::STORAGE, "file", &home)?,
+            database: values
+                .read(&keys::DATABASE_URL, str::parse)?
+                .unwrap_or_else(|| Database::Sqlite(home.join(keys::DATABASE_URL.within_home))),
+            storage: values
+                .read(&keys::STORAGE, Place::parse)?
+                .unwrap_or_else(|| Place::Folder(home.join(keys::STORAGE.within_home))),
+            storage_variables: Variables::gather(environment),
             huggingface_endpoint: values.endpoint(&keys::HF_ENDPOINT)?,
             civitai_endpoint: values.endpoint(&keys::CIVITAI_ENDPOINT)?,
             auth: Auth {
@@ -284,12 +297,6 @@ impl Values {
         })
     }
 
-    /// `scheme:///path`, or a path within home when it is not set.
-    fn place(&self, key: &Key, scheme: &str, home: &Path) -> Result<PathBuf, Error> {
-        let given = self.read(key, |text| parse::place(text, scheme))?;
-        Ok(given.unwrap_or_else(|| home.join(key.within_home)))
-    }
-
     fn shown(&self, home: &Path) -> Vec<Shown> {
         KEYS.iter()
             .map(|key| match self.0.get(key.name) {
@@ -298,7 +305,7 @@ impl Values {
                     value: Some(if key.secret {
                         "********".to_owned()
                     } else {
-                        value.text.clone()
+                        parse::without_password(&value.text)
                     }),
                     origin: value.origin.to_string(),
                 },
@@ -328,7 +335,7 @@ fn read_file(
     };
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => return Ok(()),
+        Err(error) if !required && is_missing(&error) => return Ok(()),
         Err(error) => return Err(bad(error.to_string())),
     };
     let table: toml::Table = text
@@ -362,6 +369,12 @@ fn read_file(
         );
     }
     Ok(())
+}
+
+/// Nothing is there. A home that can't be one is told by whoever opens it.
+fn is_missing(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 
 pub mod cli;
 pub mod config;
+mod crash;
 pub mod entity;
 pub mod error;
 pub mod import;

@@ -5,100 +5,82 @@
 //! `false` when the lease is lost; the worker then stops quietly.
 
 mod artifacts;
+mod db;
 mod jobs;
+mod moves;
+mod place;
+mod trouble;
 mod uploads;
 
-use std::path::Path;
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Utc};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{Sqlite, Transaction};
 
 pub use self::artifacts::{ArtifactRow, Stored};
-pub use self::jobs::{Claim, Entity, EntityFile};
+use self::db::{Db, fetch_optional};
+pub use self::jobs::Claim;
+pub use self::moves::{Entity, EntityFile};
+pub use self::place::{Database, PostgresTarget};
+use self::trouble::unreadable;
 pub use self::uploads::{Filter, NewUpload, UploadDetail};
-use crate::error::{Code, Error};
+use crate::error::Error;
 
 /// The records of one database. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Records {
-    pool: SqlitePool,
+    db: Db,
+    /// Milliseconds that the database's clock is ahead of this machine's.
+    ahead: Arc<AtomicI64>,
 }
 
 impl Records {
-    /// Opens the embedded database at `path`, making or migrating it.
+    /// Opens a database, making or migrating its tables. A path means the
+    /// embedded database in that file.
     ///
     /// # Errors
-    /// [`Code::StorageError`] when the file can't be opened or written.
-    pub async fn open(path: &Path) -> Result<Self, Error> {
-        let unusable = |error: sqlx::Error| {
-            Error::new(
-                Code::StorageError,
-                format!("can't open the records at {}: {error}", path.display()),
-            )
-            .hint("check that the folder can be written to, or set MODELFERRY_HOME to one that can")
+    /// [`Code::StorageError`](crate::error::Code::StorageError) when it can't
+    /// be reached, opened or written.
+    pub async fn open(place: impl Into<Database>) -> Result<Self, Error> {
+        let records = Self {
+            db: Db::open(&place.into()).await?,
+            ahead: Arc::default(),
         };
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(10));
-        let pool = SqlitePoolOptions::new()
-            .max_connections(8)
-            .connect_with(options)
-            .await
-            .map_err(unusable)?;
-        sqlx::migrate!("src/records/migrations/sqlite")
-            .run(&pool)
-            .await
-            .map_err(|error| unusable(error.into()))?;
-        Ok(Self { pool })
+        records.set_clock().await?;
+        Ok(records)
     }
 
     /// Closes the database, so that nothing is left to write.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.db.close().await;
     }
 
-    /// A transaction that may write. Taking the write lock at once is what
-    /// keeps two of them from failing halfway.
-    async fn write(&self) -> Result<Transaction<'static, Sqlite>, Error> {
-        self.pool
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(broken)
+    /// Takes a server's time as the time: leases of workers on several
+    /// machines are then held against one clock.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn set_clock(&self) -> Result<(), Error> {
+        let Db::Postgres(_) = &self.db else {
+            return Ok(());
+        };
+        let mut conn = self.db.read().await?;
+        let before = Utc::now().timestamp_millis();
+        let sql = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+        let found = fetch_optional!(conn, (i64,), sql)?;
+        let after = Utc::now().timestamp_millis();
+        if let Some((there,)) = found {
+            let here = before + (after - before) / 2;
+            self.ahead.store(there - here, Ordering::Relaxed);
+        }
+        Ok(())
     }
-}
 
-/// A query that failed for no fault of its caller.
-fn broken(error: sqlx::Error) -> Error {
-    let full = error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code)
-        .is_some_and(|code| code == "13");
-    if full {
-        return Error::new(Code::StorageFull, "the disk that holds the records is full")
-            .hint("free some space, then run the same command again");
+    /// Now, by the database's clock.
+    fn now(&self) -> i64 {
+        Utc::now().timestamp_millis() + self.ahead.load(Ordering::Relaxed)
     }
-    Error::new(
-        Code::StorageError,
-        format!("the records can't be reached: {error}"),
-    )
-}
-
-/// A row that an earlier version, or a person, left in a state we don't know.
-fn unreadable(what: &str, cause: impl std::fmt::Display) -> Error {
-    Error::internal(&format!("reading {what} from the records"), cause)
-}
-
-fn now() -> i64 {
-    Utc::now().timestamp_millis()
 }
 
 fn time(millis: i64) -> DateTime<Utc> {

@@ -4,33 +4,48 @@
 //! published. Ranges are fetched side by side and taken in order, so that the
 //! hash is ready with the last byte and what is stored is always a prefix.
 
+mod allowance;
+mod crew;
 mod digest;
+mod flow;
 mod limits;
 mod pace;
+mod patience;
+mod race;
 mod ranges;
+mod reader;
+mod whole;
 
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use modelferry_providers::http::RetryPolicy;
 use modelferry_providers::{Artifact, Auth, Providers, Sha256, Validator};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use self::digest::{Computed, Hashers};
+use self::digest::Hashers;
+use self::flow::{Flow, Received, Saved, Snapshot};
 pub use self::limits::Limits;
 pub use self::pace::Pace;
+pub use self::patience::Patience;
 use self::ranges::{Fetched, Source};
+use crate::crash;
 use crate::error::{Code, Error, Stop};
 use crate::storage::{Expected, Part, StageName, Staged, Storage};
 use crate::upload::Verification;
 
 /// Parts written side by side.
-const WRITES: usize = 2;
-/// How many bytes may be fetched again after a crash, beyond those in flight.
-const CHECKPOINT_BYTES: u64 = 64 * 1024 * 1024;
+const WRITES: usize = 4;
+/// How many stored bytes are worth a checkpoint.
+const CHECKPOINT_BYTES: u64 = 32 * 1024 * 1024;
+/// How many may be stored and in no checkpoint: they are fetched again after a
+/// crash, as are those in flight. A disk that is slower than the network makes
+/// the network wait.
+const MOST_UNSAVED: u64 = 96 * 1024 * 1024;
 
 /// What every transfer of a process shares.
 #[derive(Debug, Clone)]
@@ -43,6 +58,8 @@ pub struct Engine {
     pub limits: Arc<Limits>,
     /// When to ask again.
     pub retry: RetryPolicy,
+    /// How slow is too slow.
+    pub patience: Patience,
 }
 
 /// One file to move.
@@ -117,6 +134,9 @@ impl Engine {
     /// [`Stop::Interrupted`] after a last checkpoint when cancelled, and the
     /// code of what went wrong otherwise. Nothing is published then.
     pub async fn run(&self, mut job: Job<'_>) -> Result<Landed, Stop> {
+        if job.resume.is_none() && whole::is_small(job.artifact) {
+            return self.run_whole(&job).await;
+        }
         let first = match self.receive(&mut job).await {
             Err(Stop::Failed(error)) if error.code == Code::SourceChanged => {
                 tracing::info!(path = %job.artifact.path, "the source changed; starting over");
@@ -135,12 +155,8 @@ impl Engine {
             Ok(()) => self.publish(&job, second, true).await,
             Err(mismatch) => {
                 self.start_over(&mut job).await?;
-                Err(mismatched(
-                    job.artifact,
-                    &mismatch,
-                    first.computed.sha256 == second.computed.sha256,
-                )
-                .into())
+                let same_twice = first.computed.sha256 == second.computed.sha256;
+                Err(mismatched(job.artifact, &mismatch, same_twice).into())
             }
         }
     }
@@ -163,7 +179,7 @@ impl Engine {
     }
 
     /// The pipeline: parts as they are fetched, hashed in order, written side
-    /// by side, recorded in order.
+    /// by side, recorded in order, the records being written meanwhile.
     async fn pump(&self, job: &Job<'_>, flow: &mut Flow, source: Source) -> Result<(), Stop> {
         let staged = flow.checkpoint.staged.clone();
         let hashers = std::mem::take(&mut flow.hashers);
@@ -178,23 +194,37 @@ impl Engine {
             .map_ok(|(fetched, hashers)| self.write(&staged, fetched, hashers))
             .try_buffered(WRITES);
         let mut written = std::pin::pin!(written);
+        let mut saving: Option<BoxFuture<'_, Result<Saved, Stop>>> = None;
         let outcome = loop {
-            let next = tokio::select! {
+            let may_read = saving.is_none() || flow.unsaved() < MOST_UNSAVED;
+            tokio::select! {
                 biased;
                 () = job.cancel.cancelled() => break Err(Stop::Interrupted),
-                next = written.next() => next,
-            };
-            match next {
-                None => break Ok(()),
-                Some(Err(stop)) => break Err(stop),
-                Some(Ok((part, hashers))) => flow.advance(part, hashers),
+                saved = settled(&mut saving) => {
+                    saving = None;
+                    match saved {
+                        Ok(saved) => flow.saved(&saved),
+                        Err(stop) => break Err(stop),
+                    }
+                }
+                next = written.next(), if may_read => match next {
+                    None => break Ok(()),
+                    Some(Err(stop)) => break Err(stop),
+                    Some(Ok((part, hashers))) => flow.advance(part, hashers),
+                },
             }
-            if flow.unsaved() >= CHECKPOINT_BYTES {
-                self.save(job, flow).await?;
+            if saving.is_none() && flow.unsaved() >= CHECKPOINT_BYTES {
+                saving = Some(self.save(job, flow.snapshot()).boxed());
             }
         };
-        if !matches!(outcome, Ok(()) | Err(Stop::LeaseLost)) && flow.unsaved() > 0 {
-            self.save(job, flow).await?;
+        if matches!(outcome, Ok(()) | Err(Stop::LeaseLost)) {
+            return outcome;
+        }
+        // What was under way is in the last one too.
+        drop(saving);
+        if flow.unsaved() > 0 {
+            let saved = self.save(job, flow.snapshot()).await?;
+            flow.saved(&saved);
         }
         outcome
     }
@@ -209,43 +239,48 @@ impl Engine {
             number,
             offset,
             chunks,
-            permit,
+            memory,
         } = fetched;
         let part = self
             .storage
             .write_part(staged, number, offset, chunks)
             .await?;
-        drop(permit);
+        crash::point("part-written");
+        drop(memory);
         Ok((part, hashers))
     }
 
-    async fn save(&self, job: &Job<'_>, flow: &mut Flow) -> Result<(), Stop> {
-        self.storage.flush(&flow.checkpoint.staged).await?;
-        flow.checkpoint.hashers = flow.hashers.save();
-        let new = flow.parts.get(flow.saved_parts..).unwrap_or_default();
-        job.ledger.save(&flow.checkpoint, new).await?;
-        flow.saved_parts = flow.parts.len();
-        flow.saved_bytes = flow.checkpoint.done;
-        Ok(())
+    async fn save(&self, job: &Job<'_>, snapshot: Snapshot) -> Result<Saved, Stop> {
+        self.storage.flush(&snapshot.checkpoint.staged).await?;
+        crash::point("flushed");
+        job.ledger
+            .save(&snapshot.checkpoint, &snapshot.new_parts)
+            .await?;
+        crash::point("checkpoint-saved");
+        Ok(snapshot.saved)
     }
 
     /// Takes up what an earlier worker left, when it is still there, else
     /// stages anew.
     async fn begin(&self, job: &mut Job<'_>) -> Result<Flow, Stop> {
-        if let Some((checkpoint, parts)) = job.resume.take()
-            && let Some(hashers) = Hashers::restore(&checkpoint.hashers)
-            && is_prefix(&parts, checkpoint.done)
-            && self.storage.is_staged(&checkpoint.staged).await?
-        {
-            return Ok(Flow::new(checkpoint, parts, hashers));
+        if let Some((checkpoint, parts)) = job.resume.take() {
+            if let Some(hashers) = Hashers::restore(&checkpoint.hashers)
+                && is_prefix(&parts, checkpoint.done)
+                && can_be_joined(job.artifact, &checkpoint)
+                && self.storage.is_staged(&checkpoint.staged).await?
+            {
+                return Ok(Flow::new(checkpoint, parts, hashers));
+            }
+            job.ledger.reset().await?;
         }
-        job.ledger.reset().await?;
         let expected = Expected {
             sha256: job.artifact.digests.sha256,
             size: job.artifact.size.exact(),
         };
+        let staged = self.storage.stage(&job.stage, expected).await?;
+        crash::point("staged");
         let checkpoint = Checkpoint {
-            staged: self.storage.stage(&job.stage, expected).await?,
+            staged,
             done: 0,
             part_size: ranges::part_size(job.artifact.size.approximate()),
             total: None,
@@ -274,9 +309,11 @@ impl Engine {
             staged,
             parts,
         } = received;
+        crash::point("verified");
         self.storage
             .publish(&staged, &parts, &computed.sha256)
             .await?;
+        crash::point("published");
         Ok(Landed {
             verification: computed.verification(&job.artifact.digests),
             sha256: computed.sha256,
@@ -286,71 +323,20 @@ impl Engine {
     }
 }
 
-/// A transfer under way.
-struct Flow {
-    checkpoint: Checkpoint,
-    parts: Vec<Part>,
-    hashers: Hashers,
-    saved_parts: usize,
-    saved_bytes: u64,
+/// Whether something would tell if the rest were of another content.
+fn can_be_joined(artifact: &Artifact, checkpoint: &Checkpoint) -> bool {
+    let digests = &artifact.digests;
+    checkpoint.validator.is_some()
+        || digests.sha256.is_some()
+        || digests.git_sha1.is_some()
+        || digests.header.is_some()
 }
 
-/// A file whose last byte is stored, not yet published.
-struct Received {
-    staged: Staged,
-    parts: Vec<Part>,
-    computed: Computed,
-}
-
-impl Flow {
-    fn new(checkpoint: Checkpoint, parts: Vec<Part>, hashers: Hashers) -> Self {
-        Self {
-            saved_parts: parts.len(),
-            saved_bytes: checkpoint.done,
-            checkpoint,
-            parts,
-            hashers,
-        }
-    }
-
-    fn advance(&mut self, part: Part, hashers: Hashers) {
-        self.checkpoint.done = part.offset + part.size;
-        self.parts.push(part);
-        self.hashers = hashers;
-    }
-
-    fn unsaved(&self) -> u64 {
-        self.checkpoint.done - self.saved_bytes
-    }
-
-    /// The length is checked here, the hashes by the caller.
-    fn finish(self, artifact: &Artifact) -> Result<Received, Stop> {
-        let got = self.checkpoint.done;
-        for (who, expected) in [
-            ("the hub", artifact.size.exact()),
-            ("the server", self.checkpoint.total),
-        ] {
-            let Some(expected) = expected.filter(|expected| *expected != got) else {
-                continue;
-            };
-            let code = if got < expected {
-                Code::Truncated
-            } else {
-                Code::SizeMismatch
-            };
-            let message = format!(
-                "{} is {got} bytes long, but {who} says {expected}",
-                artifact.path
-            );
-            return Err(Error::new(code, message)
-                .hint("try again later; the file may be in the middle of a change")
-                .into());
-        }
-        Ok(Received {
-            staged: self.checkpoint.staged,
-            parts: self.parts,
-            computed: self.hashers.finish(got),
-        })
+/// The checkpoint that is being saved, when one is.
+async fn settled(saving: &mut Option<BoxFuture<'_, Result<Saved, Stop>>>) -> Result<Saved, Stop> {
+    match saving {
+        Some(saving) => saving.await,
+        None => std::future::pending().await,
     }
 }
 

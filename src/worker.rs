@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use modelferry_providers::Plan;
@@ -31,6 +32,8 @@ pub struct Worker {
     id: String,
     lock_path: PathBuf,
     _lock: File,
+    /// Set when a claim could not be given back.
+    owes_a_claim: AtomicBool,
 }
 
 impl Worker {
@@ -55,6 +58,7 @@ impl Worker {
             id,
             lock_path,
             _lock: lock,
+            owes_a_claim: AtomicBool::new(false),
         })
     }
 
@@ -136,8 +140,9 @@ impl Worker {
         let keeper = keep_lease(ferry.records.clone(), claim.clone(), working.clone());
         let outcome = import::run(ferry, &claim, resolved, observer, &working).await;
         drop(keeper);
-        if matches!(outcome, Err(Stop::Interrupted)) {
-            ferry.records.release(&claim).await?;
+        if outcome.is_err() && ferry.records.release(&claim).await.is_err() {
+            // The lock file tells the next process that this claim is nobody's.
+            self.owes_a_claim.store(true, Ordering::Relaxed);
         }
         outcome
     }
@@ -162,7 +167,9 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.lock_path);
+        if !self.owes_a_claim.load(Ordering::Relaxed) {
+            let _ = fs::remove_file(&self.lock_path);
+        }
     }
 }
 

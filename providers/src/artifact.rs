@@ -237,6 +237,9 @@ pub struct Body {
     pub digest: Option<HeaderDigest>,
     /// The `Content-Type`, as sent.
     pub media_type: Option<String>,
+    /// How often a host said 429 or 503 before it answered: a sign that it
+    /// wants fewer connections.
+    pub pushbacks: u32,
     /// The bytes. An item may be of any size; an error ends the stream.
     pub bytes: BoxStream<'static, Result<Bytes, ProviderError>>,
 }

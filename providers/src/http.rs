@@ -133,11 +133,13 @@ impl Http {
             (settings.retry.max_wait, u32::MAX)
         };
         let mut attempt = 0;
+        let mut pushbacks = 0;
         loop {
             retry::wait_for(&*settings.pauses, &host, most).await?;
             pace.wait(&host).await;
-            let outcome = self.once(request).await;
+            let mut outcome = self.once(request).await;
             self.heed(&host, &outcome).await?;
+            count_pushbacks(&mut outcome, &mut pushbacks);
             let tries = if request.is_counted && retry::is_used_up(&outcome) {
                 1
             } else {
@@ -191,8 +193,11 @@ impl Http {
     pub async fn follow(&self, request: &Request) -> Result<Answer, ProviderError> {
         let mut request = request.clone();
         let mut visited = vec![request.url.clone()];
+        let mut pushbacks = 0;
         loop {
-            let answer = self.send(&request).await?;
+            let mut answer = self.send(&request).await?;
+            pushbacks += answer.pushbacks;
+            answer.pushbacks = pushbacks;
             let Some(target) = answer.redirect()? else {
                 return Ok(answer);
             };
@@ -244,6 +249,14 @@ impl fmt::Debug for Http {
         f.debug_struct("Http")
             .field("guard", &self.inner.guard)
             .finish_non_exhaustive()
+    }
+}
+
+/// Tells an answer how often its host had said no before and with it.
+fn count_pushbacks(outcome: &mut Result<Answer, ProviderError>, so_far: &mut u32) {
+    if let Ok(answer) = outcome {
+        *so_far += u32::from(matches!(answer.status, 429 | 503));
+        answer.pushbacks = *so_far;
     }
 }
 

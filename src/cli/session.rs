@@ -12,9 +12,9 @@ use crate::error::{Code, Error};
 use crate::import::Ferry;
 use crate::inspect::AllowList;
 use crate::records::Records;
-use crate::storage::{LocalStorage, Storage};
+use crate::storage::Storage;
 use crate::tokens::Tokens;
-use crate::transfer::{Engine, Limits};
+use crate::transfer::{Engine, Limits, Patience};
 use crate::worker::Worker;
 
 /// The parts, and this process's place among the workers.
@@ -29,7 +29,7 @@ impl Session {
     pub async fn open(config: &Config) -> Result<Self, Error> {
         let worker = Worker::start(&config.home)?;
         let records = open_records(config).await?;
-        let storage: Arc<dyn Storage> = Arc::new(LocalStorage::open(&config.storage)?);
+        let storage = config.storage.open(&config.storage_variables)?;
         worker.clean_up(&records, &*storage).await?;
         let ferry = ferry(config, records, storage)?;
         let cancel = CancellationToken::new();
@@ -84,6 +84,7 @@ fn ferry(config: &Config, records: Records, storage: Arc<dyn Storage>) -> Result
         storage: storage.clone(),
         limits: Arc::new(limits),
         retry,
+        patience: Patience::default(),
     };
     Ok(Ferry {
         providers,

@@ -83,6 +83,10 @@ pub(super) const LIMIT_RATE: Key = key("limit_rate", &["MODELFERRY_LIMIT_RATE"],
 pub(super) const PICKLE: Key = key("pickle", &["MODELFERRY_PICKLE"], || Some("scan".into()));
 pub(super) const LOG: Key = key("log", &["MODELFERRY_LOG"], || Some("text".into()));
 
+/// Names the point at which a debug build ends itself, for crash tests.
+#[cfg(debug_assertions)]
+pub(super) const CRASH_AT: &str = "MODELFERRY_CRASH_AT";
+
 /// Every setting, in the order `config show` prints them.
 pub const KEYS: &[Key] = &[
     HOME,

@@ -1,7 +1,5 @@
 //! From a setting's text to its value, with what it should have been.
 
-use std::path::PathBuf;
-
 use bytesize::ByteSize;
 use ipnet::IpNet;
 use modelferry_providers::SafeUrl;
@@ -68,20 +66,28 @@ pub fn json_logs(text: &str) -> Result<bool, String> {
     }
 }
 
-/// `scheme:///absolute/path`.
-pub fn place(text: &str, scheme: &str) -> Result<PathBuf, String> {
-    let Some((given, rest)) = text.split_once("://") else {
-        return Err(format!("write it like {scheme}:///var/lib/modelferry"));
+/// A URL with its password masked, wherever it stands; any other text as it is.
+pub fn without_password(text: &str) -> String {
+    let Ok(mut url) = url::Url::parse(text) else {
+        return text.to_owned();
     };
-    if given != scheme {
-        return Err(format!(
-            "{given}:// is not supported by this version; {scheme}:///folder is"
-        ));
+    let in_query = |(name, _): (std::borrow::Cow<'_, str>, _)| name == "password";
+    if url.password().is_none() && !url.query_pairs().any(in_query) {
+        return text.to_owned();
     }
-    if !rest.starts_with('/') {
-        return Err(format!(
-            "the path must be absolute, as in {scheme}:///var/lib/modelferry"
-        ));
+    if url.password().is_some() {
+        // Fails only for a URL that can't have one.
+        let _ = url.set_password(Some("********"));
     }
-    Ok(PathBuf::from(rest))
+    let masked: Vec<(String, String)> = url
+        .query_pairs()
+        .map(|(name, value)| match &*name {
+            "password" => (name.into_owned(), "********".to_owned()),
+            _ => (name.into_owned(), value.into_owned()),
+        })
+        .collect();
+    if !masked.is_empty() {
+        url.query_pairs_mut().clear().extend_pairs(masked);
+    }
+    url.to_string()
 }

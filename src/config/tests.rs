@@ -61,6 +61,23 @@ fn secrets_are_masked() {
 }
 
 #[test]
+fn a_database_password_is_masked_wherever_it_stands() {
+    let home = tempfile::tempdir().unwrap();
+    for url in [
+        "postgres://ferry:s3cret@db/ferry",
+        "postgres://ferry@db/ferry?password=s3cret&sslmode=require",
+    ] {
+        let config = load(home.path(), &[("MODELFERRY_DATABASE_URL", url)]).unwrap();
+        let value = shown(&config, "database_url").value.clone().unwrap();
+        assert!(
+            value.contains("********") && value.contains("@db/ferry"),
+            "{value}"
+        );
+        assert!(!format!("{config:?}").contains("s3cret"));
+    }
+}
+
+#[test]
 fn the_login_token_file_is_found() {
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("token"), "hf_from_file\n").unwrap();
@@ -84,8 +101,10 @@ fn a_bad_setting_is_named_with_its_origin_and_its_right_form() {
         ("MODELFERRY_MEMORY", "1 KiB", "8 MiB"),
         ("MODELFERRY_ALLOW_NETS", "localhost", "10.0.0.0/8"),
         ("MODELFERRY_PICKLE", "yes", "scan, refuse or allow"),
-        ("MODELFERRY_STORAGE", "s3://bucket", "not supported"),
+        ("MODELFERRY_STORAGE", "ftp://bucket", "not supported"),
+        ("MODELFERRY_STORAGE", "s3://", "s3://my-bucket/prefix"),
         ("MODELFERRY_STORAGE", "file://relative", "absolute"),
+        ("MODELFERRY_DATABASE_URL", "mysql://db/ferry", "postgres://"),
         ("HF_ENDPOINT", "huggingface.co", "not a URL"),
         ("HF_TOKEN", "two words", "visible ASCII"),
     ];

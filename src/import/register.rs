@@ -5,6 +5,7 @@ use uuid::Uuid;
 use modelferry_providers::Plan;
 
 use super::{Import, held};
+use crate::crash;
 use crate::entity::{self, Manifest};
 use crate::error::{Code, Error, Stop};
 use crate::progress::Event;
@@ -46,8 +47,21 @@ impl Import<'_> {
             entity: entity.id.clone(),
         };
         self.ferry.storage.put(&key, manifest.to_bytes()?).await?;
+        crash::point("manifest-written");
         if let Some(root) = self.ferry.storage.local_root() {
             entity::link_library(root, plan, &entity).await?;
+            crash::point("library-linked");
+        }
+        let request = &self.claim.detail.request;
+        for trouble in self
+            .ferry
+            .write_sidecars(request, plan, &entity.files)
+            .await
+        {
+            self.observer.event(&Event::Warning {
+                path: &plan.reference,
+                message: &trouble,
+            });
         }
         Ok(entity)
     }
@@ -66,6 +80,7 @@ impl Import<'_> {
 
     pub(super) async fn imported(&self, entity: &Entity) -> Result<(), Stop> {
         held(self.ferry.records.import(self.claim, entity).await?)?;
+        crash::point("imported");
         self.observer.event(&Event::Status(Imported));
         Ok(())
     }

@@ -9,6 +9,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use modelferry_providers::{Artifact, Auth, Plan, Sha256};
 
 use super::{Import, held};
+use crate::crash;
 use crate::error::{Code, Error, Stop};
 use crate::inspect::{self, Finding, InspectError, Refusal};
 use crate::progress::{ArtifactMeter, Event};
@@ -48,6 +49,7 @@ impl Import<'_> {
                 .save_plan(self.claim, &plan, &key)
                 .await?,
         )?;
+        crash::point("plan-saved");
         self.observer.event(&Event::Planned(&plan));
         Ok(plan)
     }
@@ -98,7 +100,12 @@ impl Import<'_> {
             reused: true,
             repaired: false,
         };
+        if self.claim.detail.plan.is_some() {
+            // A worker that died right after publishing left the place it was staged at.
+            self.ferry.storage.discard(&self.stage_name(index)).await?;
+        }
         held(self.ferry.records.store(self.claim, index, &stored).await?)?;
+        crash::point("stored");
         self.observer.event(&Event::Stored {
             index,
             stored: &stored,
@@ -161,6 +168,7 @@ impl Import<'_> {
             repaired: landed.repaired,
         };
         held(self.ferry.records.store(self.claim, index, &stored).await?)?;
+        crash::point("stored");
         self.observer.event(&Event::Stored {
             index,
             stored: &stored,
@@ -279,20 +287,9 @@ impl Import<'_> {
     }
 
     pub(super) async fn discard_staged(&self) {
-        let count = self
-            .claim
-            .detail
-            .plan
-            .as_ref()
-            .map_or(0, |plan| plan.artifacts.len());
-        let count = match self.ferry.records.artifacts(self.claim.upload_id()).await {
-            Ok(rows) => rows.len(),
-            Err(_) => count,
-        };
-        for index in (0u32..).take(count) {
-            if let Err(error) = self.ferry.storage.discard(&self.stage_name(index)).await {
-                tracing::warn!(%error, "staged bytes could not be thrown away; the next start tries again");
-            }
+        let upload = self.claim.upload_id();
+        if let Err(error) = self.ferry.storage.discard_upload(upload).await {
+            tracing::warn!(%error, "staged bytes could not be thrown away; the next start tries again");
         }
     }
 }
@@ -332,9 +329,13 @@ impl RecordsLedger<'_> {
         else {
             return Ok(None);
         };
-        Ok(serde_json::from_value(saved)
-            .ok()
-            .map(|checkpoint| (checkpoint, parts)))
+        match serde_json::from_value(saved) {
+            Ok(checkpoint) => Ok(Some((checkpoint, parts))),
+            Err(_) => {
+                self.reset().await?;
+                Ok(None)
+            }
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! The files of an upload: what was planned, how far each is, what came of it.
 
 use modelferry_providers::{GitSha1, Plan, Sha256};
-use sqlx::{FromRow, Sqlite, Transaction};
+use sqlx::FromRow;
 
-use super::{Claim, Records, broken, from_db, from_json, now, to_db, to_json, word};
+use super::db::{Tx, execute, fetch_all, fetch_optional};
+use super::{Claim, Records, from_db, from_json, to_db, to_json, word};
 use crate::error::{Code, Error};
 use crate::storage::Part;
 use crate::upload::{ArtifactStatus, Verification};
@@ -52,9 +53,6 @@ pub struct Stored {
     pub repaired: bool,
 }
 
-/// `$1` upload, `$2` lease token: nothing is written without the lease.
-const LEASE_CHECK: &str = "SELECT 1 FROM jobs WHERE upload_id = $1 AND lease_token = $2";
-
 impl Records {
     /// Records what an upload was pinned to, and its files.
     ///
@@ -77,36 +75,32 @@ impl Records {
         let Some(mut tx) = self.leased(claim).await? else {
             return Ok(false);
         };
-        sqlx::query(
+        execute!(
+            tx,
             "UPDATE uploads SET plan = $2, plan_key = $3, provider = $4, file_name = $5, file_size = $6, updated_at = $7 WHERE id = $1",
-        )
-        .bind(claim.upload_id())
-        .bind(to_json(plan)?)
-        .bind(plan_key)
-        .bind(plan.provider.as_str())
-        .bind(&plan.name)
-        .bind(total.map(to_db))
-        .bind(now())
-        .execute(&mut *tx)
-        .await
-        .map_err(broken)?;
+            claim.upload_id(),
+            to_json(plan)?,
+            plan_key,
+            plan.provider.as_str(),
+            &plan.name,
+            total.map(to_db),
+            self.now()
+        )?;
         delete_artifacts(&mut tx, claim.upload_id()).await?;
         for (position, (artifact, size)) in plan.artifacts.iter().zip(sizes).enumerate() {
-            sqlx::query(
+            execute!(
+                tx,
                 "INSERT INTO artifacts (upload_id, position, path, size, sha256, git_sha1, status, bytes_transferred, reused, repaired) \
                  VALUES ($1, $2, $3, $4, $5, $6, 'pending', 0, FALSE, FALSE)",
-            )
-            .bind(claim.upload_id())
-            .bind(i64::try_from(position).unwrap_or(i64::MAX))
-            .bind(artifact.path.as_str())
-            .bind(size.map(to_db))
-            .bind(artifact.digests.sha256.map(|hash| hash.to_string()))
-            .bind(artifact.digests.git_sha1.map(|hash| hash.to_string()))
-            .execute(&mut *tx)
-            .await
-            .map_err(broken)?;
+                claim.upload_id(),
+                i64::try_from(position).unwrap_or(i64::MAX),
+                artifact.path.as_str(),
+                size.map(to_db),
+                artifact.digests.sha256.map(|hash| hash.to_string()),
+                artifact.digests.git_sha1.map(|hash| hash.to_string())
+            )?;
         }
-        tx.commit().await.map_err(broken)?;
+        tx.commit().await?;
         Ok(true)
     }
 
@@ -115,14 +109,14 @@ impl Records {
     /// # Errors
     /// When the database can't be read.
     pub async fn artifacts(&self, upload: &str) -> Result<Vec<ArtifactRow>, Error> {
-        let rows: Vec<Row> = sqlx::query_as(
+        let mut conn = self.db.read().await?;
+        let rows = fetch_all!(
+            conn,
+            Row,
             "SELECT position, path, size, sha256, git_sha1, status, verification, bytes_transferred, reused, repaired, error_code \
              FROM artifacts WHERE upload_id = $1 ORDER BY position",
-        )
-        .bind(upload)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(broken)?;
+            upload,
+        )?;
         rows.into_iter().map(Row::read).collect()
     }
 
@@ -135,25 +129,24 @@ impl Records {
         upload: &str,
         position: u32,
     ) -> Result<Option<(serde_json::Value, Vec<Part>)>, Error> {
-        let found: Option<(Option<String>,)> = sqlx::query_as(
+        let mut conn = self.db.read().await?;
+        let found = fetch_optional!(
+            conn,
+            (Option<String>,),
             "SELECT checkpoint FROM artifacts WHERE upload_id = $1 AND position = $2",
-        )
-        .bind(upload)
-        .bind(i64::from(position))
-        .fetch_optional(&self.pool)
-        .await
-        .map_err(broken)?;
+            upload,
+            i64::from(position),
+        )?;
         let Some((Some(text),)) = found else {
             return Ok(None);
         };
-        let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(
+        let rows = fetch_all!(
+            conn,
+            (i64, i64, i64, String),
             "SELECT number, byte_offset, size, tag FROM artifact_parts WHERE upload_id = $1 AND position = $2 ORDER BY number",
-        )
-        .bind(upload)
-        .bind(i64::from(position))
-        .fetch_all(&self.pool)
-        .await
-        .map_err(broken)?;
+            upload,
+            i64::from(position),
+        )?;
         let parts = rows.into_iter().map(|(number, offset, size, tag)| Part {
             number: u32::try_from(number).unwrap_or(u32::MAX),
             offset: from_db(offset),
@@ -177,29 +170,27 @@ impl Records {
         let Some(mut tx) = self.leased(claim).await? else {
             return Ok(false);
         };
-        sqlx::query("UPDATE artifacts SET checkpoint = $3 WHERE upload_id = $1 AND position = $2")
-            .bind(claim.upload_id())
-            .bind(i64::from(position))
-            .bind(to_json(checkpoint)?)
-            .execute(&mut *tx)
-            .await
-            .map_err(broken)?;
+        execute!(
+            tx,
+            "UPDATE artifacts SET checkpoint = $3 WHERE upload_id = $1 AND position = $2",
+            claim.upload_id(),
+            i64::from(position),
+            to_json(checkpoint)?
+        )?;
         for part in new_parts {
-            sqlx::query(
+            execute!(
+                tx,
                 "INSERT INTO artifact_parts (upload_id, position, number, byte_offset, size, tag) VALUES ($1, $2, $3, $4, $5, $6) \
                  ON CONFLICT (upload_id, position, number) DO UPDATE SET byte_offset = excluded.byte_offset, size = excluded.size, tag = excluded.tag",
-            )
-            .bind(claim.upload_id())
-            .bind(i64::from(position))
-            .bind(i64::from(part.number))
-            .bind(to_db(part.offset))
-            .bind(to_db(part.size))
-            .bind(&part.tag)
-            .execute(&mut *tx)
-            .await
-            .map_err(broken)?;
+                claim.upload_id(),
+                i64::from(position),
+                i64::from(part.number),
+                to_db(part.offset),
+                to_db(part.size),
+                &part.tag
+            )?;
         }
-        tx.commit().await.map_err(broken)?;
+        tx.commit().await?;
         Ok(true)
     }
 
@@ -215,14 +206,9 @@ impl Records {
             "UPDATE artifacts SET checkpoint = NULL WHERE upload_id = $1 AND position = $2",
             "DELETE FROM artifact_parts WHERE upload_id = $1 AND position = $2",
         ] {
-            sqlx::query(sql)
-                .bind(claim.upload_id())
-                .bind(i64::from(position))
-                .execute(&mut *tx)
-                .await
-                .map_err(broken)?;
+            execute!(tx, sql, claim.upload_id(), i64::from(position))?;
         }
-        tx.commit().await.map_err(broken)?;
+        tx.commit().await?;
         Ok(true)
     }
 
@@ -239,42 +225,38 @@ impl Records {
         let Some(mut tx) = self.leased(claim).await? else {
             return Ok(false);
         };
-        sqlx::query(
+        execute!(
+            tx,
             "UPDATE artifacts SET status = 'stored', size = $3, sha256 = $4, verification = $5, \
              bytes_transferred = bytes_transferred + $6, reused = $7, repaired = $8, checkpoint = NULL, error_code = NULL \
              WHERE upload_id = $1 AND position = $2",
-        )
-        .bind(claim.upload_id())
-        .bind(i64::from(position))
-        .bind(to_db(stored.size))
-        .bind(stored.sha256.to_string())
-        .bind(stored.verification.as_str())
-        .bind(to_db(stored.bytes_transferred))
-        .bind(stored.reused)
-        .bind(stored.repaired)
-        .execute(&mut *tx)
-        .await
-        .map_err(broken)?;
-        sqlx::query("DELETE FROM artifact_parts WHERE upload_id = $1 AND position = $2")
-            .bind(claim.upload_id())
-            .bind(i64::from(position))
-            .execute(&mut *tx)
-            .await
-            .map_err(broken)?;
-        sqlx::query(
+            claim.upload_id(),
+            i64::from(position),
+            to_db(stored.size),
+            stored.sha256.to_string(),
+            stored.verification.as_str(),
+            to_db(stored.bytes_transferred),
+            stored.reused,
+            stored.repaired
+        )?;
+        execute!(
+            tx,
+            "DELETE FROM artifact_parts WHERE upload_id = $1 AND position = $2",
+            claim.upload_id(),
+            i64::from(position)
+        )?;
+        execute!(
+            tx,
             "INSERT INTO blobs (sha256, size, git_sha1, created_at) \
              SELECT $3, $4, git_sha1, $5 FROM artifacts WHERE upload_id = $1 AND position = $2 \
              ON CONFLICT (sha256) DO UPDATE SET git_sha1 = COALESCE(excluded.git_sha1, blobs.git_sha1)",
-        )
-        .bind(claim.upload_id())
-        .bind(i64::from(position))
-        .bind(stored.sha256.to_string())
-        .bind(to_db(stored.size))
-        .bind(now())
-        .execute(&mut *tx)
-        .await
-        .map_err(broken)?;
-        tx.commit().await.map_err(broken)?;
+            claim.upload_id(),
+            i64::from(position),
+            stored.sha256.to_string(),
+            to_db(stored.size),
+            self.now()
+        )?;
+        tx.commit().await?;
         Ok(true)
     }
 
@@ -292,18 +274,16 @@ impl Records {
         let Some(mut tx) = self.leased(claim).await? else {
             return Ok(false);
         };
-        sqlx::query(
+        execute!(
+            tx,
             "UPDATE artifacts SET status = 'failed', error_code = $3, bytes_transferred = bytes_transferred + $4 \
              WHERE upload_id = $1 AND position = $2",
-        )
-        .bind(claim.upload_id())
-        .bind(i64::from(position))
-        .bind(code.as_str())
-        .bind(to_db(bytes))
-        .execute(&mut *tx)
-        .await
-        .map_err(broken)?;
-        tx.commit().await.map_err(broken)?;
+            claim.upload_id(),
+            i64::from(position),
+            code.as_str(),
+            to_db(bytes)
+        )?;
+        tx.commit().await?;
         Ok(true)
     }
 
@@ -316,44 +296,26 @@ impl Records {
         git_sha1: GitSha1,
         size: u64,
     ) -> Result<Option<Sha256>, Error> {
-        let found: Option<(String,)> =
-            sqlx::query_as("SELECT sha256 FROM blobs WHERE git_sha1 = $1 AND size = $2 LIMIT 1")
-                .bind(git_sha1.to_string())
-                .bind(to_db(size))
-                .fetch_optional(&self.pool)
-                .await
-                .map_err(broken)?;
+        let mut conn = self.db.read().await?;
+        let found = fetch_optional!(
+            conn,
+            (String,),
+            "SELECT sha256 FROM blobs WHERE git_sha1 = $1 AND size = $2 LIMIT 1",
+            git_sha1.to_string(),
+            to_db(size),
+        )?;
         found
             .map(|(text,)| word("a blob's hash", &text))
             .transpose()
     }
-
-    /// A transaction of a worker that still has its lease; `None` when it is lost.
-    async fn leased(&self, claim: &Claim) -> Result<Option<Transaction<'static, Sqlite>>, Error> {
-        let mut tx = self.write().await?;
-        let held: Option<(i64,)> = sqlx::query_as(LEASE_CHECK)
-            .bind(claim.upload_id())
-            .bind(claim.token())
-            .fetch_optional(&mut *tx)
-            .await
-            .map_err(broken)?;
-        Ok(held.map(|_| tx))
-    }
 }
 
-async fn delete_artifacts(
-    tx: &mut Transaction<'static, Sqlite>,
-    upload: &str,
-) -> Result<(), Error> {
+async fn delete_artifacts(tx: &mut Tx, upload: &str) -> Result<(), Error> {
     for sql in [
         "DELETE FROM artifact_parts WHERE upload_id = $1",
         "DELETE FROM artifacts WHERE upload_id = $1",
     ] {
-        sqlx::query(sql)
-            .bind(upload)
-            .execute(&mut **tx)
-            .await
-            .map_err(broken)?;
+        execute!(tx, sql, upload)?;
     }
     Ok(())
 }

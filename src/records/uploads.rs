@@ -1,10 +1,11 @@
 //! Uploads: made, read and listed.
 
 use modelferry_providers::{Plan, ProviderKind};
-use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, Sqlite};
+use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
-use super::{Records, broken, from_json, now, time, to_json, word};
+use super::db::{execute, fetch_all, fetch_optional};
+use super::{Records, from_json, time, to_json, word};
 use crate::error::{Code, Error};
 use crate::request::ImportRequest;
 use crate::upload::{Kind, Upload, UploadSource, UploadStatus};
@@ -60,32 +61,30 @@ impl Records {
     pub async fn create(&self, new: &NewUpload<'_>) -> Result<Upload, Error> {
         let id = format!("upload_{}", Uuid::now_v7().simple());
         let job = format!("job_{}", Uuid::now_v7().simple());
-        let at = now();
+        let at = self.now();
         let request = new.request;
         let config = request.config.as_ref().map(to_json).transpose()?;
-        let mut tx = self.write().await?;
-        sqlx::query(
+        let mut tx = self.db.write().await?;
+        execute!(
+            tx,
             "INSERT INTO uploads (id, owner_id, author_id, created_at, updated_at, file_name, kind, source, status, \
              config, job_id, url, request, request_key) \
              VALUES ($1, $2, $3, $4, $4, $5, $6, $7, 'pending', $8, $9, $10, $11, $12)",
-        )
-        .bind(&id)
-        .bind(&request.owner)
-        .bind(&request.author)
-        .bind(at)
-        .bind(new.file_name)
-        .bind(request.provisional_kind().as_str())
-        .bind(new.source.as_str())
-        .bind(config)
-        .bind(&job)
-        .bind(request.shown_source())
-        .bind(to_json(request)?)
-        .bind(request.key())
-        .execute(&mut *tx)
-        .await
-        .map_err(broken)?;
+            &id,
+            &request.owner,
+            &request.author,
+            at,
+            new.file_name,
+            request.provisional_kind().as_str(),
+            new.source.as_str(),
+            config.as_deref(),
+            &job,
+            request.shown_source(),
+            to_json(request)?,
+            request.key(),
+        )?;
         super::jobs::enqueue(&mut tx, &job, &id, request.priority, at).await?;
-        tx.commit().await.map_err(broken)?;
+        tx.commit().await?;
         Ok(self.get(&request.owner, &id).await?.upload)
     }
 
@@ -94,7 +93,7 @@ impl Records {
     /// # Errors
     /// [`Code::NotFound`] when this owner has none of that id.
     pub async fn get(&self, owner: &str, id: &str) -> Result<UploadDetail, Error> {
-        let found = self.one("id = $1 AND owner_id = $2", &[id, owner]).await?;
+        let found = self.one("id = $1 AND owner_id = $2", id, owner).await?;
         found.ok_or_else(|| {
             Error::new(
                 Code::NotFound,
@@ -117,7 +116,8 @@ impl Records {
             .one(
                 "owner_id = $1 AND request_key = $2 AND status NOT IN ('imported', 'complete') \
                  ORDER BY created_at DESC, id DESC LIMIT 1",
-                &[&request.owner, &request.key()],
+                &request.owner,
+                &request.key(),
             )
             .await?;
         Ok(found.filter(|detail| {
@@ -140,7 +140,8 @@ impl Records {
         self.one(
             "owner_id = $1 AND plan_key = $2 AND status IN ('imported', 'complete') \
              ORDER BY created_at DESC, id DESC LIMIT 1",
-            &[owner, plan_key],
+            owner,
+            plan_key,
         )
         .await
     }
@@ -150,31 +151,23 @@ impl Records {
     /// # Errors
     /// When the database can't be read.
     pub async fn list(&self, owner: &str, filter: &Filter) -> Result<Vec<Upload>, Error> {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
-        query
-            .push(COLUMNS)
-            .push(" FROM uploads WHERE owner_id = ")
-            .push_bind(owner);
-        if let Some(status) = filter.status {
-            query.push(" AND status = ").push_bind(status.as_str());
-        }
-        if let Some(source) = filter.source {
-            query.push(" AND source = ").push_bind(source.as_str());
-        }
-        if let Some(provider) = filter.provider {
-            query.push(" AND provider = ").push_bind(provider.as_str());
-        }
-        if let Some(after) = &filter.after {
-            query.push(" AND id < ").push_bind(after);
-        }
-        query
-            .push(" ORDER BY id DESC LIMIT ")
-            .push_bind(i64::from(filter.limit));
-        let rows: Vec<Row> = query
-            .build_query_as()
-            .fetch_all(&self.pool)
-            .await
-            .map_err(broken)?;
+        let mut conn = self.db.read().await?;
+        // A filter that is not set is NULL, and lets every row through.
+        let rows = fetch_all!(
+            conn,
+            Row,
+            AssertSqlSafe(format!(
+                "SELECT {COLUMNS} FROM uploads WHERE owner_id = $1 AND ($2 IS NULL OR status = $2) \
+                 AND ($3 IS NULL OR source = $3) AND ($4 IS NULL OR provider = $4) AND ($5 IS NULL OR id < $5) \
+                 ORDER BY id DESC LIMIT $6"
+            )),
+            owner,
+            filter.status.map(UploadStatus::as_str),
+            filter.source.map(UploadSource::as_str),
+            filter.provider.map(ProviderKind::as_str),
+            filter.after.as_deref(),
+            i64::from(filter.limit),
+        )?;
         rows.into_iter().map(|row| Ok(row.read()?.upload)).collect()
     }
 
@@ -183,32 +176,31 @@ impl Records {
     /// # Errors
     /// When the database can't be read.
     pub async fn resumable(&self) -> Result<Vec<String>, Error> {
-        let rows: Vec<(String, String, Option<String>)> =
-            sqlx::query_as("SELECT id, status, error_code FROM uploads WHERE status NOT IN ('imported', 'complete')")
-                .fetch_all(&self.pool)
-                .await
-                .map_err(broken)?;
-        let kept = rows.into_iter().filter(|(_, _, code)| match code {
+        let mut conn = self.db.read().await?;
+        let rows = fetch_all!(
+            conn,
+            (String, Option<String>),
+            "SELECT id, error_code FROM uploads WHERE status NOT IN ('imported', 'complete')",
+        )?;
+        let kept = rows.into_iter().filter(|(_, code)| match code {
             Some(code) => Code::ALL
                 .iter()
                 .any(|known| known.as_str() == code && known.keeps_staged()),
             None => true,
         });
-        Ok(kept.map(|(id, ..)| id).collect())
+        Ok(kept.map(|(id, _)| id).collect())
     }
 
     async fn one(
         &self,
         condition: &'static str,
-        binds: &[&str],
+        first: &str,
+        second: &str,
     ) -> Result<Option<UploadDetail>, Error> {
+        let mut conn = self.db.read().await?;
         // Both parts are literals of this file.
         let sql = AssertSqlSafe(format!("SELECT {COLUMNS} FROM uploads WHERE {condition}"));
-        let mut query = sqlx::query_as::<_, Row>(sql);
-        for bind in binds {
-            query = query.bind(*bind);
-        }
-        let row = query.fetch_optional(&self.pool).await.map_err(broken)?;
+        let row = fetch_optional!(conn, Row, sql, first, second)?;
         row.map(Row::read).transpose()
     }
 }

@@ -19,6 +19,7 @@ use super::{
     BlobEntry, ByteStream, Content, Expected, Part, StageName, Staged, StagedUpload, Storage,
     StorageError, StorageKey, Stray,
 };
+use crate::crash;
 
 /// How much one read of a stream takes.
 const CHUNK: u64 = 256 * 1024;
@@ -157,7 +158,9 @@ impl Storage for LocalStorage {
             file.set_permissions(fs::Permissions::from_mode(0o444))?;
             file.sync_all()?;
             make_parent(&target)?;
+            crash::point("synced");
             fs::rename(path, &target)?;
+            crash::point("renamed");
             sync_parent(&target)?;
             remove_empty_parent(path);
             Ok(())
@@ -222,10 +225,17 @@ impl Storage for LocalStorage {
             .root
             .join(format!("staging/.put-{}", uuid::Uuid::now_v7().simple()));
         let target = self.path(key);
+        let mode = match key {
+            // As a published one: the library's links share the file.
+            StorageKey::Blob(_) => 0o444,
+            StorageKey::Manifest { .. } => 0o644,
+        };
         self.blocking("store", staging, move |path| {
-            let written = write_durably(path, &bytes).and_then(|_locked| {
+            let written = write_durably(path, &bytes, mode).and_then(|_locked| {
                 make_parent(&target)?;
+                crash::point("put-written");
                 fs::rename(path, &target)?;
+                crash::point("put-renamed");
                 sync_parent(&target)
             });
             if written.is_err() {
@@ -343,10 +353,11 @@ fn existing_file(path: &Path) -> io::Result<File> {
 }
 
 /// Writes a file that is locked until it is whole. Returns it, still locked.
-fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<File> {
+fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> io::Result<File> {
     let mut file = new_file(path)?;
     file.lock()?;
     file.write_all(bytes)?;
+    file.set_permissions(fs::Permissions::from_mode(mode))?;
     file.sync_all()?;
     Ok(file)
 }

@@ -1,6 +1,7 @@
 //! What a process may use at once: connections, memory, bytes a second.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use modelferry_providers::Origin;
@@ -10,6 +11,12 @@ use super::pace::Pace;
 
 /// One permit of the memory semaphore, which counts in 32 bits.
 const UNIT: u64 = 64 * 1024;
+/// What one file may have on its way, fetched or being fetched and not yet
+/// stored: all of it is fetched again after a crash.
+const MOST_AHEAD: u64 = 144 * 1024 * 1024;
+/// Ranges of a process that are asked for a second time at once. Their bytes
+/// are few, and not counted against the memory.
+const RIVALS: usize = 2;
 
 /// Shared by every transfer of a process.
 #[derive(Debug)]
@@ -19,6 +26,8 @@ pub struct Limits {
     hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
     memory: Arc<Semaphore>,
     memory_units: u32,
+    files: Arc<AtomicU64>,
+    rivals: Arc<Semaphore>,
     /// Bytes a second.
     pub pace: Pace,
 }
@@ -28,6 +37,16 @@ pub struct Limits {
 pub struct Connection {
     _host: OwnedSemaphorePermit,
     _process: OwnedSemaphorePermit,
+}
+
+/// A file that shares the memory with the others that run.
+#[derive(Debug)]
+pub struct Sharer(Arc<AtomicU64>);
+
+impl Drop for Sharer {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Limits {
@@ -43,13 +62,33 @@ impl Limits {
             hosts: Mutex::default(),
             memory: Arc::new(Semaphore::new(memory_units as usize)),
             memory_units,
+            files: Arc::default(),
+            rivals: Arc::new(Semaphore::new(RIVALS)),
             pace: Pace::new(rate),
         }
     }
 
-    /// How many ranges of one file are worth asking for at once.
+    /// How many ranges of one file are worth asking for at once, at most.
     pub fn lanes(&self) -> usize {
         self.per_host
+    }
+
+    /// How many bytes one file may have on its way, at most.
+    pub fn ahead(&self) -> u64 {
+        (u64::from(self.memory_units) * UNIT * 3 / 4).min(MOST_AHEAD)
+    }
+
+    /// This file's fair share of [`Limits::ahead`], among those that run now.
+    pub fn share(&self) -> u64 {
+        let files = self.files.load(Ordering::Relaxed).max(1);
+        self.ahead()
+            .min(u64::from(self.memory_units) * UNIT / files)
+    }
+
+    /// One file more wants memory, until the handle is dropped.
+    pub fn sharer(&self) -> Sharer {
+        self.files.fetch_add(1, Ordering::Relaxed);
+        Sharer(self.files.clone())
     }
 
     /// Waits for a connection to where this file comes from.
@@ -68,16 +107,39 @@ impl Limits {
         }
     }
 
+    /// A connection, if one can be had at once.
+    pub fn try_connect(&self, origin: &Origin) -> Option<Connection> {
+        Some(Connection {
+            _host: self.host(origin).try_acquire_owned().ok()?,
+            _process: self.connections.clone().try_acquire_owned().ok()?,
+        })
+    }
+
     /// Waits until `bytes` more may be held. A part larger than the whole cap
     /// waits for all of it.
     pub async fn hold(&self, bytes: u64) -> OwnedSemaphorePermit {
-        let units = u32::try_from(bytes.div_ceil(UNIT))
-            .unwrap_or(u32::MAX)
-            .clamp(1, self.memory_units);
-        let Ok(permit) = self.memory.clone().acquire_many_owned(units).await else {
+        let memory = self.memory.clone();
+        let Ok(permit) = memory.acquire_many_owned(self.units(bytes)).await else {
             unreachable!("no semaphore of Limits is ever closed")
         };
         permit
+    }
+
+    /// The right to hold `bytes` more, if that can be had at once.
+    pub fn try_hold(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+        let memory = self.memory.clone();
+        memory.try_acquire_many_owned(self.units(bytes)).ok()
+    }
+
+    /// The right to ask for a range a second time, if not too many are.
+    pub fn rival(&self) -> Option<OwnedSemaphorePermit> {
+        self.rivals.clone().try_acquire_owned().ok()
+    }
+
+    fn units(&self, bytes: u64) -> u32 {
+        u32::try_from(bytes.div_ceil(UNIT))
+            .unwrap_or(u32::MAX)
+            .clamp(1, self.memory_units)
     }
 
     fn host(&self, origin: &Origin) -> Arc<Semaphore> {
@@ -90,5 +152,23 @@ impl Limits {
             .entry(name)
             .or_insert_with(|| Arc::new(Semaphore::new(self.per_host)))
             .clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_is_shared_among_the_files_that_run() {
+        const MIB: u64 = 1024 * 1024;
+        let limits = Limits::new(16, 8, 256 * MIB, None);
+        let alone = limits.sharer();
+        assert_eq!(limits.share(), 144 * MIB);
+        let others = [limits.sharer(), limits.sharer(), limits.sharer()];
+        assert_eq!(limits.share(), 64 * MIB);
+        drop((alone, others));
+        assert_eq!(limits.share(), 144 * MIB);
+        assert_eq!(Limits::new(1, 1, 16 * MIB, None).ahead(), 12 * MIB);
     }
 }

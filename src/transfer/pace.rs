@@ -29,7 +29,8 @@ impl Pace {
         }
     }
 
-    fn book(&self, bytes: u64) -> Option<Instant> {
+    /// Counts `bytes` that came, without a wait. Says until when they take.
+    pub fn book(&self, bytes: u64) -> Option<Instant> {
         let rate = self.rate?;
         let cost = Duration::from_secs_f64(bytes as f64 / rate as f64);
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);

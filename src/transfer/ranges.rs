@@ -1,7 +1,6 @@
 //! Where a file's bytes come from, part after part in order: many ranges side
 //! by side from a server that hands them out, one stream from one that doesn't.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,11 +10,13 @@ use modelferry_providers::{
     Artifact, Auth, Body, ByteRange, ErrorKind, HeaderDigest, ProviderError, Validator,
 };
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::task::JoinHandle;
 
+use super::crew;
 use super::limits::Connection;
+use super::patience::Tempo;
+use super::reader::Reader;
 use super::{Checkpoint, Engine, Job, Meter};
-use crate::error::{Error, Stop};
+use crate::error::Stop;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -39,7 +40,7 @@ pub struct Fetched {
     /// Its bytes.
     pub chunks: Vec<Bytes>,
     /// The memory it holds.
-    pub permit: OwnedSemaphorePermit,
+    pub memory: Memory,
 }
 
 impl Fetched {
@@ -49,17 +50,35 @@ impl Fetched {
     }
 }
 
-/// What every range of one file shares.
-struct Lane {
-    engine: Engine,
-    artifact: Artifact,
-    auth: Auth,
-    meter: Arc<dyn Meter>,
-    validator: Option<Validator>,
-    total: Option<u64>,
-    /// Whether bytes of two answers may be joined: something will tell if they differ.
-    may_join: bool,
+/// The right to hold one part.
+#[derive(Debug)]
+pub struct Memory {
+    /// Of the process's memory.
+    pub _process: OwnedSemaphorePermit,
+    /// Of what the file may have on its way; none for a file that comes in one stream.
+    pub _file: Option<OwnedSemaphorePermit>,
 }
+
+/// What every range of one file shares.
+pub struct Lane {
+    /// What all transfers share.
+    pub engine: Engine,
+    /// The file.
+    pub artifact: Artifact,
+    /// How fast its ranges come.
+    pub tempo: Tempo,
+    /// Hears of every byte.
+    pub meter: Arc<dyn Meter>,
+    /// The whole length, where it is known.
+    pub total: Option<u64>,
+    /// Whether bytes of two answers may be joined: something will tell if they differ.
+    pub may_join: bool,
+    auth: Auth,
+    validator: Option<Validator>,
+}
+
+/// An answer that is being read.
+pub type Open = (Body, Connection);
 
 /// A file's bytes, in order.
 pub struct Source {
@@ -74,25 +93,29 @@ impl Source {
     /// Asks for the first bytes that are missing. What comes back tells
     /// whether ranges work here, and how long the file is.
     pub async fn open(engine: &Engine, job: &Job<'_>, from: &Checkpoint) -> Result<Self, Stop> {
-        let mut lane = Lane {
-            engine: engine.clone(),
-            artifact: job.artifact.clone(),
-            auth: job.auth.clone(),
-            meter: job.meter.clone(),
-            validator: from.validator.clone(),
-            total: from.total.or(job.artifact.size.exact()),
-            may_join: true,
-        };
-        let first = lane.first_range(from);
+        Self::begin(
+            engine,
+            Lane::new(engine, job, from),
+            from.done,
+            from.part_size,
+        )
+        .await
+    }
+
+    async fn begin(engine: &Engine, mut lane: Lane, done: u64, part: u64) -> Result<Self, Stop> {
+        let first = lane.first_range(done, part);
         if first.start > 0 && Some(first.start) == lane.total {
             return Ok(lane.nothing_left(first.start));
         }
         let wanted = first
             .end
             .or(lane.total)
-            .map_or(from.part_size, |end| end - first.start);
-        let permit = lane.hold(wanted).await;
-        let connection = engine.limits.connect(&job.artifact.origin).await;
+            .map_or(part, |end| end.saturating_sub(first.start));
+        let memory = Memory {
+            _process: engine.limits.hold(wanted.min(part)).await,
+            _file: None,
+        };
+        let connection = engine.limits.connect(&lane.artifact.origin).await;
         let mut body = lane.open(&first).await?;
         lane.learn(&body);
         if !lane.may_join && !first.is_whole() {
@@ -100,7 +123,7 @@ impl Source {
             body = lane.open(&ByteRange::whole()).await?;
             lane.learn(&body);
         }
-        let number = u32::try_from(body.offset / from.part_size).unwrap_or(u32::MAX);
+        let number = u32::try_from(body.offset / part).unwrap_or(u32::MAX);
         let ranged =
             lane.may_join && first.end.is_some() && body.end == first.end && body.end != lane.total;
         let mut source = Self {
@@ -111,19 +134,18 @@ impl Source {
             parts: stream::empty().boxed(),
         };
         let lane = Arc::new(lane);
+        let open = (body, connection);
         source.parts = match (ranged, lane.total) {
-            (true, Some(total)) => side_by_side(
-                lane,
-                number,
-                body,
-                connection,
-                permit,
-                total,
-                from.part_size,
-            ),
-            _ => one_stream(lane, number, body, connection, permit, from.part_size),
+            (true, Some(total)) => crew::side_by_side(lane, number, open, memory, total, part),
+            _ => one_stream(lane, number, open, memory, part),
         };
         Ok(source)
+    }
+
+    /// Asks for all of a file at once.
+    pub async fn open_whole(engine: &Engine, job: &Job<'_>) -> Result<Self, Stop> {
+        let size = job.artifact.size.exact().unwrap_or(MIN_PART);
+        Self::begin(engine, Lane::whole(engine, job), 0, size.max(1)).await
     }
 
     /// The next part; `None` after the last.
@@ -152,69 +174,27 @@ impl Source {
     }
 }
 
-/// Many ranges at once, taken in order. The first answer's body is the first part.
-fn side_by_side(
-    lane: Arc<Lane>,
-    number: u32,
-    first: Body,
-    connection: Connection,
-    permit: OwnedSemaphorePermit,
-    total: u64,
-    part: u64,
-) -> BoxStream<'static, Result<Fetched, Stop>> {
-    let lanes = lane.engine.limits.lanes();
-    let start = first.offset;
-    let mut opened = Some((first, connection, permit));
-    let count = (total - start).div_ceil(part);
-    stream::iter(0..count)
-        .map(move |index| {
-            let at = start + index * part;
-            let range = at..(at + part).min(total);
-            let number = number + u32::try_from(index).unwrap_or(u32::MAX);
-            let lane = lane.clone();
-            let opened = opened.take();
-            // Memory is taken in the file's order, so the part that is due next always has its own.
-            async move {
-                let (open, permit) = match opened {
-                    Some((body, connection, permit)) => (Some((body, connection)), permit),
-                    None => (None, lane.hold(range.end - range.start).await),
-                };
-                Ok::<_, Stop>(Task(tokio::spawn(async move {
-                    lane.fetch(number, range, open, permit).await
-                })))
-            }
-        })
-        .buffered(1)
-        .map_ok(|mut task| async move { task.join().await })
-        .try_buffered(lanes)
-        .boxed()
-}
-
 /// One answer from its first byte to its last, cut into parts.
 fn one_stream(
     lane: Arc<Lane>,
     number: u32,
-    body: Body,
-    connection: Connection,
-    permit: OwnedSemaphorePermit,
+    open: Open,
+    memory: Memory,
     part: u64,
 ) -> BoxStream<'static, Result<Fetched, Stop>> {
-    let reader = Reader {
-        at: body.offset,
-        lane,
-        open: Some((body, connection)),
-        spare: Bytes::new(),
-        ended: false,
-    };
+    let reader = Reader::new(lane, open.0.offset, None, Some(open));
     stream::try_unfold(
-        (reader, number, Some(permit)),
-        move |(mut reader, number, permit)| async move {
-            let permit = match permit {
-                Some(permit) => permit,
-                None if reader.ended => return Ok(None),
-                None => reader.lane.hold(part).await,
+        (reader, number, Some(memory)),
+        move |(mut reader, number, memory)| async move {
+            let memory = match memory {
+                Some(memory) => memory,
+                None if reader.has_ended() => return Ok(None),
+                None => Memory {
+                    _process: reader.lane().engine.limits.hold(part).await,
+                    _file: None,
+                },
             };
-            let offset = reader.at;
+            let offset = reader.at();
             let chunks = reader.read(part).await?;
             if chunks.is_empty() && offset > 0 {
                 return Ok(None);
@@ -223,7 +203,7 @@ fn one_stream(
                 number,
                 offset,
                 chunks,
-                permit,
+                memory,
             };
             Ok(Some((fetched, (reader, number + 1, None))))
         },
@@ -231,30 +211,34 @@ fn one_stream(
     .boxed()
 }
 
-/// A spawned fetch that ends with its owner.
-struct Task(JoinHandle<Result<Fetched, Stop>>);
-
-impl Task {
-    async fn join(&mut self) -> Result<Fetched, Stop> {
-        (&mut self.0)
-            .await
-            .map_err(|error| Stop::from(Error::internal("fetching", error)))?
-    }
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 impl Lane {
+    fn new(engine: &Engine, job: &Job<'_>, from: &Checkpoint) -> Self {
+        Self {
+            validator: from.validator.clone(),
+            total: from.total.or(job.artifact.size.exact()),
+            ..Self::whole(engine, job)
+        }
+    }
+
+    fn whole(engine: &Engine, job: &Job<'_>) -> Self {
+        Self {
+            engine: engine.clone(),
+            artifact: job.artifact.clone(),
+            auth: job.auth.clone(),
+            meter: job.meter.clone(),
+            tempo: Tempo::default(),
+            validator: None,
+            total: job.artifact.size.exact(),
+            may_join: true,
+        }
+    }
+
     /// What to ask for first: one part, or all of a file that is no longer than that.
-    fn first_range(&self, from: &Checkpoint) -> ByteRange {
-        let to = from.done + from.part_size;
-        let whole = from.done == 0 && self.total.is_some_and(|total| total <= to);
+    fn first_range(&self, done: u64, part: u64) -> ByteRange {
+        let to = done + part;
+        let whole = done == 0 && self.total.is_some_and(|total| total <= to);
         ByteRange {
-            start: from.done,
+            start: done,
             end: (!whole).then(|| self.total.map_or(to, |total| to.min(total))),
             validator: self.validator.clone(),
         }
@@ -283,163 +267,36 @@ impl Lane {
             || body.digest.is_some();
     }
 
-    async fn hold(&self, bytes: u64) -> OwnedSemaphorePermit {
-        self.engine.limits.hold(bytes).await
-    }
-
     async fn open(&self, range: &ByteRange) -> Result<Body, ProviderError> {
         let provider = self.engine.providers.of(self.artifact.origin.provider());
         provider.open(&self.artifact, range, &self.auth).await
     }
 
-    /// One range, whole, asked for again from where it broke off.
-    async fn fetch(
-        self: Arc<Self>,
-        number: u32,
-        range: Range<u64>,
-        open: Option<(Body, Connection)>,
-        permit: OwnedSemaphorePermit,
-    ) -> Result<Fetched, Stop> {
-        let offset = range.start;
-        let mut reader = Reader {
-            at: offset,
-            lane: self,
-            open,
-            spare: Bytes::new(),
-            ended: false,
-        };
-        let chunks = reader.read(range.end - range.start).await?;
-        Ok(Fetched {
-            number,
-            offset,
-            chunks,
-            permit,
-        })
-    }
-}
-
-/// Reads on from `at`, whatever happens to the connections.
-struct Reader {
-    lane: Arc<Lane>,
-    at: u64,
-    open: Option<(Body, Connection)>,
-    /// What a chunk held beyond the part it ended.
-    spare: Bytes,
-    ended: bool,
-}
-
-impl Reader {
-    /// The next `wanted` bytes, fewer only at the end of the file.
-    async fn read(&mut self, wanted: u64) -> Result<Vec<Bytes>, Stop> {
-        let end = self.at + wanted;
-        let mut chunks = Vec::new();
-        let mut failures = 0;
-        while self.at < end && !self.ended {
-            let before = self.at;
-            let Err(error) = self.read_open(end, &mut chunks).await else {
-                continue;
-            };
-            failures = if self.at > before { 1 } else { failures + 1 };
-            self.open = None;
-            if !error.is_transient() || failures > self.lane.engine.retry.retries {
-                return Err(error.into());
-            }
-            if !self.lane.may_join && self.at > 0 {
-                return Err(self
-                    .changed(
-                        "it names no version of the file, so the rest can't be asked for alone",
-                    )
-                    .into());
-            }
-            let wait = self.lane.engine.retry.backoff(failures - 1);
-            tracing::debug!(path = %self.lane.artifact.path, at = self.at, %error, ?wait, "asking for the rest");
-            tokio::time::sleep(wait).await;
-        }
-        Ok(chunks)
-    }
-
-    /// Reads from the open answer, opening one when there is none.
-    async fn read_open(&mut self, end: u64, chunks: &mut Vec<Bytes>) -> Result<(), ProviderError> {
-        if self.spare.is_empty() && self.open.is_none() {
-            self.reopen(end).await?;
-        }
-        while self.at < end {
-            let chunk = self.next_chunk().await?;
-            let Some(mut chunk) = chunk else {
-                return self.ran_out();
-            };
-            let take = usize::try_from(end - self.at)
-                .unwrap_or(usize::MAX)
-                .min(chunk.len());
-            self.spare = chunk.split_off(take);
-            self.at += chunk.len() as u64;
-            chunks.push(chunk);
-        }
-        Ok(())
-    }
-
-    async fn next_chunk(&mut self) -> Result<Option<Bytes>, ProviderError> {
-        if !self.spare.is_empty() {
-            return Ok(Some(std::mem::take(&mut self.spare)));
-        }
-        let Some((body, _)) = &mut self.open else {
-            return Ok(None);
-        };
-        let chunk = body.bytes.next().await.transpose()?;
-        if let Some(chunk) = &chunk {
-            self.lane.meter.received(chunk.len() as u64);
-            self.lane.engine.limits.pace.spend(chunk.len() as u64).await;
-        }
-        Ok(chunk)
-    }
-
-    /// The answer ended: at the file's end, or too early.
-    fn ran_out(&mut self) -> Result<(), ProviderError> {
-        self.open = None;
-        match self.lane.total {
-            Some(total) if self.at < total => Err(ProviderError::transient(
-                ErrorKind::Truncated,
-                format!(
-                    "{} broke off after {} of {total} bytes",
-                    self.lane.artifact.path, self.at
-                ),
-            )),
-            _ => {
-                self.ended = true;
-                Ok(())
-            }
-        }
-    }
-
-    async fn reopen(&mut self, end: u64) -> Result<(), ProviderError> {
+    /// Opens the bytes from `at` on, of the content that the first answer was of.
+    pub async fn open_from(&self, at: u64, end: Option<u64>) -> Result<Body, ProviderError> {
+        let end = end.or(self.total);
         let range = ByteRange {
-            start: self.at,
-            end: self.lane.total.map(|total| end.min(total)),
-            validator: self.lane.validator.clone(),
+            start: at,
+            end: self.total.map(|total| end.unwrap_or(total).min(total)),
+            validator: self.validator.clone(),
         };
-        let connection = self
-            .lane
-            .engine
-            .limits
-            .connect(&self.lane.artifact.origin)
-            .await;
-        let body = self.lane.open(&range).await?;
-        if body.offset != self.at {
+        let body = self.open(&range).await?;
+        if body.offset != at {
             return Err(self.changed("it no longer hands out parts of it"));
         }
-        if body.total.is_some() && self.lane.total.is_some() && body.total != self.lane.total {
+        if body.total.is_some() && self.total.is_some() && body.total != self.total {
             return Err(self.changed("its length is another than before"));
         }
-        self.open = Some((body, connection));
-        Ok(())
+        Ok(body)
     }
 
-    fn changed(&self, why: &str) -> ProviderError {
+    /// The failure of a rest that can't be had.
+    pub fn changed(&self, why: &str) -> ProviderError {
         ProviderError::new(
             ErrorKind::SourceChanged,
             format!(
                 "the server broke off in the middle of {} and {why}",
-                self.lane.artifact.path
+                self.artifact.path
             ),
         )
         .hint("try again; what was transferred of it can't be used")

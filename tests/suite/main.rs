@@ -8,5 +8,18 @@
 )]
 
 mod architecture;
+mod bad_input;
+mod crash;
+mod databases;
 mod faults;
+mod import;
+mod interrupt;
 mod pipeline;
+mod program;
+mod real_input;
+mod records;
+mod resume;
+mod secrets;
+mod stalls;
+mod storage;
+mod support;

@@ -14,7 +14,7 @@ use modelferry::records::{ArtifactRow, NewUpload, Records, UploadDetail};
 use modelferry::request::{ImportRequest, LOCAL_OWNER};
 use modelferry::storage::LocalStorage;
 use modelferry::tokens::Tokens;
-use modelferry::transfer::{Engine, Limits};
+use modelferry::transfer::{Engine, Limits, Patience};
 use modelferry::upload::Kind;
 use modelferry::worker::Worker;
 use modelferry_fixtures::{Content, Hub, PlainFile, Scene};
@@ -30,6 +30,7 @@ pub const MIB: u64 = 1024 * 1024;
 pub struct Knobs {
     pub read_timeout: Duration,
     pub limits: Limits,
+    pub patience: Patience,
 }
 
 impl Default for Knobs {
@@ -37,6 +38,7 @@ impl Default for Knobs {
         Self {
             read_timeout: Duration::from_secs(15),
             limits: Limits::new(16, 8, 256 * MIB, None),
+            patience: Patience::default(),
         }
     }
 }
@@ -87,6 +89,7 @@ impl Pipeline {
             storage: storage.clone(),
             limits: Arc::new(knobs.limits),
             retry,
+            patience: knobs.patience,
         };
         let ferry = Ferry {
             providers,

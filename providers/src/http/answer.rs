@@ -22,6 +22,8 @@ pub struct Answer {
     pub url: SafeUrl,
     /// The headers.
     pub headers: HeaderMap,
+    /// How often a host said 429 or 503 on the way to this answer.
+    pub pushbacks: u32,
     response: reqwest::Response,
     /// What was peeked at, still to be handed out.
     peeked: Vec<Bytes>,
@@ -45,6 +47,7 @@ impl Answer {
             status: response.status().as_u16(),
             url,
             headers: response.headers().clone(),
+            pushbacks: 0,
             response,
             peeked: Vec::new(),
             watch,

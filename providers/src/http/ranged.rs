@@ -57,6 +57,7 @@ fn partial(answer: Answer, asked: &ByteRange, pinned: Option<u64>) -> Result<Bod
         validator: answer.validator(),
         digest: answer.digest(),
         media_type: answer.media_type(),
+        pushbacks: answer.pushbacks,
         bytes: counted(answer, Some(range.end - range.start)),
     })
 }
@@ -92,6 +93,7 @@ fn full(answer: Answer, asked: &ByteRange, pinned: Option<u64>) -> Result<Body, 
         validator: answer.validator(),
         digest: answer.digest(),
         media_type: answer.media_type(),
+        pushbacks: answer.pushbacks,
         bytes: counted(answer, total),
     })
 }
@@ -111,6 +113,7 @@ fn at_the_end(
             validator: asked.validator.clone(),
             digest: None,
             media_type: None,
+            pushbacks: answer.pushbacks,
             bytes: stream::empty().boxed(),
         }),
         Some(total) if total < asked.start && pinned.is_none() => {

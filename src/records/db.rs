@@ -1,0 +1,222 @@
+//! One text of SQL for two databases.
+//!
+//! sqlx has a type a database; [`execute!`], [`fetch_optional!`] and
+//! [`fetch_all!`] expand the same query for both. A text uses `$1`
+//! placeholders, milliseconds for times, and text for ids and JSON: what
+//! SQLite and PostgreSQL read alike.
+
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Connection, PgConnection, Postgres, Sqlite, SqliteConnection};
+
+use super::place::Database;
+use super::trouble::{broken, unusable};
+use crate::error::Error;
+
+/// Connections of one process to its database.
+const CONNECTIONS: u32 = 16;
+/// How long a query waits for a connection. A PostgreSQL that is restarted
+/// within it is not even noticed by those who wait.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A process may find tables that a newer version made: migrations only add,
+/// so that two versions can run side by side while one takes over.
+const ROLLING: bool = true;
+
+/// The connections to one database.
+#[derive(Debug, Clone)]
+pub(super) enum Db {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+/// A connection for one or a few reads.
+#[derive(Debug)]
+pub(super) enum Conn {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+}
+
+/// A transaction that may write.
+#[derive(Debug)]
+pub(super) enum Tx {
+    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    Postgres(sqlx::Transaction<'static, Postgres>),
+}
+
+/// What a query runs on: a [`Conn`] or a [`Tx`].
+pub(super) enum Link<'a> {
+    Sqlite(&'a mut SqliteConnection),
+    Postgres(&'a mut PgConnection),
+}
+
+impl Conn {
+    pub fn link(&mut self) -> Link<'_> {
+        match self {
+            Self::Sqlite(conn) => Link::Sqlite(conn),
+            Self::Postgres(conn) => Link::Postgres(conn),
+        }
+    }
+}
+
+impl Tx {
+    pub fn link(&mut self) -> Link<'_> {
+        match self {
+            Self::Sqlite(tx) => Link::Sqlite(tx),
+            Self::Postgres(tx) => Link::Postgres(tx),
+        }
+    }
+
+    pub async fn commit(self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await,
+            Self::Postgres(tx) => tx.commit().await,
+        }
+        .map_err(broken)
+    }
+}
+
+impl Db {
+    /// Connects, and makes or migrates the tables.
+    pub async fn open(place: &Database) -> Result<Self, Error> {
+        match place {
+            Database::Sqlite(path) => Self::open_sqlite(place, path).await,
+            Database::Postgres(target) => Self::open_postgres(place, target.options()).await,
+        }
+    }
+
+    async fn open_sqlite(place: &Database, path: &std::path::Path) -> Result<Self, Error> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(PATIENCE);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(8)
+            // SQLite itself ends a transaction that meets a full disk, and sqlx
+            // would go on counting it: such a connection begins no other.
+            .before_acquire(|connection, _| {
+                let usable = !connection.is_in_transaction();
+                Box::pin(async move { Ok(usable) })
+            })
+            .connect_with(options)
+            .await
+            .map_err(|error| unusable(place, &error))?;
+        sqlx::migrate!("src/records/migrations/sqlite")
+            .set_ignore_missing(ROLLING)
+            .run(&pool)
+            .await
+            .map_err(|error| unusable(place, &error.into()))?;
+        Ok(Self::Sqlite(pool))
+    }
+
+    async fn open_postgres(place: &Database, options: &PgConnectOptions) -> Result<Self, Error> {
+        let options = options.clone().application_name("modelferry");
+        // The pool would wait for a server that is not there; a person wants to know at once.
+        let first = PgConnection::connect_with(&options).await;
+        let closed = match first {
+            Ok(first) => first.close().await,
+            Err(error) => Err(error),
+        };
+        closed.map_err(|error| unusable(place, &error))?;
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(PATIENCE)
+            .connect_lazy_with(options);
+        sqlx::migrate!("src/records/migrations/postgres")
+            .set_ignore_missing(ROLLING)
+            .run(&pool)
+            .await
+            .map_err(|error| unusable(place, &error.into()))?;
+        Ok(Self::Postgres(pool))
+    }
+
+    /// A connection to read by.
+    pub async fn read(&self) -> Result<Conn, Error> {
+        match self {
+            Self::Sqlite(pool) => pool.acquire().await.map(Conn::Sqlite),
+            Self::Postgres(pool) => pool.acquire().await.map(Conn::Postgres),
+        }
+        .map_err(broken)
+    }
+
+    /// A transaction that may write. On SQLite it takes the write lock at
+    /// once, which is what keeps two of them from failing halfway.
+    pub async fn write(&self) -> Result<Tx, Error> {
+        match self {
+            Self::Sqlite(pool) => pool.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
+            Self::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
+        }
+        .map_err(broken)
+    }
+
+    /// The end of a `SELECT` that keeps the rows from changing until the
+    /// transaction ends. SQLite has one writer at a time and needs none.
+    pub const fn locking(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => " FOR UPDATE",
+        }
+    }
+
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite(pool) => pool.close().await,
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// Runs a statement on a [`Conn`] or [`Tx`]; answers how many rows it changed.
+macro_rules! execute {
+    ($on:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
+        match $on.link() {
+            $crate::records::db::Link::Sqlite(on) => {
+                sqlx::query($sql)$(.bind($bind))*.execute(on).await.map(|done| done.rows_affected())
+            }
+            $crate::records::db::Link::Postgres(on) => {
+                sqlx::query($sql)$(.bind($bind))*.execute(on).await.map(|done| done.rows_affected())
+            }
+        }
+        .map_err($crate::records::trouble::broken)
+    };
+}
+
+/// Runs a query that answers one row or none.
+macro_rules! fetch_optional {
+    ($on:expr, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
+        match $on.link() {
+            $crate::records::db::Link::Sqlite(on) => {
+                sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch_optional(on).await
+            }
+            $crate::records::db::Link::Postgres(on) => {
+                sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch_optional(on).await
+            }
+        }
+        .map_err($crate::records::trouble::broken)
+    };
+}
+
+/// Runs a query that answers rows.
+macro_rules! fetch_all {
+    ($on:expr, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
+        match $on.link() {
+            $crate::records::db::Link::Sqlite(on) => {
+                sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch_all(on).await
+            }
+            $crate::records::db::Link::Postgres(on) => {
+                sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch_all(on).await
+            }
+        }
+        .map_err($crate::records::trouble::broken)
+    };
+}
+
+pub(super) use {execute, fetch_all, fetch_optional};
