@@ -18,6 +18,7 @@ mod pipeline;
 mod program;
 mod real_input;
 mod records;
+mod resolve;
 mod resume;
 mod secrets;
 mod stalls;
