@@ -4,6 +4,7 @@
 //! [`tree`], [`select`]) ▸ plan; [`open`] an artifact through the hub's
 //! redirect, whose signed [`links`] are kept in memory until they expire.
 
+mod card;
 mod errors;
 mod hub;
 mod links;

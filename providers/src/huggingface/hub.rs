@@ -85,39 +85,26 @@ impl Hub<'_> {
         self.json(answer).await
     }
 
-    fn paths_info(&self, asked: Asked<'_>, commit: &str, paths: &[&str]) -> Request {
-        let url = self.api(asked.repo_type, asked.repo, &["paths-info", commit]);
+    /// What is at these paths of a commit, with the scanners' words. Sent as a
+    /// form: mirrors refuse JSON. `None` from a mirror that does not have this
+    /// endpoint. What is advice and no more is asked for once.
+    pub(super) async fn paths_info(
+        &self,
+        asked: Asked<'_>,
+        commit: Commit,
+        paths: &[&str],
+        is_advice: bool,
+    ) -> Result<Option<Vec<Entry>>, ProviderError> {
+        let commit = commit.to_string();
+        let url = self.api(asked.repo_type, asked.repo, &["paths-info", &commit]);
         let form = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(paths.iter().map(|path| ("paths", path)))
             .append_pair("expand", "True")
             .finish();
-        Request::post_form(url, form).bearer(self.token)
-    }
-
-    /// What the scanners say of files at a commit (`asked.revision`). Good to
-    /// know and no more, so asked for once.
-    pub(super) async fn scans(
-        &self,
-        asked: Asked<'_>,
-        paths: &[&str],
-    ) -> Result<Vec<Entry>, ProviderError> {
-        let request = self.paths_info(asked, asked.revision, paths);
-        let answer = self.ask(request.best_effort(), |_| Ok(())).await?;
-        if !answer.is_success() {
-            return Err(refusal(self, asked, answer).await);
+        let mut request = Request::post_form(url, form).bearer(self.token);
+        if is_advice {
+            request = request.best_effort();
         }
-        self.json(answer).await
-    }
-
-    /// What is at one path of a commit, scanners' word included. Sent as a form: mirrors refuse JSON.
-    /// `None` from a mirror that does not have this endpoint.
-    pub(super) async fn entry_at(
-        &self,
-        asked: Asked<'_>,
-        commit: Commit,
-        path: &RepoPath,
-    ) -> Result<Option<Vec<Entry>>, ProviderError> {
-        let request = self.paths_info(asked, &commit.to_string(), &[path.as_str()]);
         let answer = self.ask(request, |_| Ok(())).await?;
         match answer.status {
             400 | 405 | 415 | 422 | 501 => Ok(None),

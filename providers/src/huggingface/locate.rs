@@ -1,5 +1,8 @@
 //! Where a reference points: the commit, and whether its path is a file or a folder.
 
+use serde_json::Value;
+
+use super::card;
 use super::errors::{Asked, disabled, missing_entry, plain, shown};
 use super::hub::Hub;
 use super::refs::Split;
@@ -19,6 +22,8 @@ pub(super) struct Found {
     pub is_guarded: bool,
     /// What the hub wants its users to know.
     pub notice: Option<Warning>,
+    /// What the hub says of the repository.
+    pub card: Option<Value>,
 }
 
 /// What is there.
@@ -113,6 +118,7 @@ async fn find_as_split(hub: &Hub<'_>, of: &HfRef, split: Split) -> Result<Found,
     Ok(Found {
         is_guarded: info.is_guarded(),
         notice: notice.map(|text| Warning::new("hub_notice", plain(&text, 300))),
+        card: card::card(&info),
         pinned,
         at,
         split,
@@ -150,7 +156,10 @@ async fn look_at(
     commit: Commit,
     path: &RepoPath,
 ) -> Result<At, ProviderError> {
-    let Some(entries) = hub.entry_at(asked, commit, path).await? else {
+    let Some(entries) = hub
+        .paths_info(asked, commit, &[path.as_str()], false)
+        .await?
+    else {
         return Ok(At::Somewhere);
     };
     match entries

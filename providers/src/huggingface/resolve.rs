@@ -5,9 +5,8 @@ use super::hub::Hub;
 use super::locate::{At, Found, find, wanted_split};
 use super::open;
 use super::repo::{HfRef, RepoId, RepoPath, RepoType};
-use super::scan;
 use super::select::{Picked, Picker};
-use super::tree;
+use super::{scan, tree};
 use crate::ProviderKind;
 use crate::artifact::{Origin, Place, Plan, Warning};
 use crate::error::{ErrorKind, ProviderError};
@@ -40,7 +39,9 @@ pub(super) async fn resolve(
     {
         open::may_read(hub, file, origin).await?;
     }
-    scan::ask(hub, asked, &mut picked.artifacts).await;
+    let unheard = scan::ask(hub, asked, found.pinned.commit, &mut picked.artifacts).await;
+    picked.warnings.extend(unheard);
+    picked.warnings.extend(scan::warnings(&picked.artifacts));
     plan(hub, of, asked, &found, picked)
 }
 
@@ -105,7 +106,6 @@ fn plan(
     picked: Picked,
 ) -> Result<Plan, ProviderError> {
     let mut warnings = picked.warnings;
-    warnings.extend(scan::warning(&picked.artifacts));
     warnings.extend(found.notice.clone());
     if !of.repo.as_str().eq_ignore_ascii_case(asked.repo.as_str()) {
         warnings.insert(
@@ -141,8 +141,9 @@ fn plan(
         place: place(asked)?,
         is_asset: asked.repo_type != RepoType::Model,
         artifacts: picked.artifacts,
+        left_out: Vec::new(),
         warnings,
-        card: None,
+        card: found.card.clone(),
     })
 }
 

@@ -122,7 +122,7 @@ impl Picker {
                 commit: self.pinned.commit,
                 path,
             }),
-            scan: scan::of(entry),
+            scan: entry.security.as_ref().and_then(scan::of),
         });
         Ok(())
     }

@@ -17,6 +17,15 @@ pub(super) struct Info {
     pub gated: Option<Value>,
     /// Taken down by the hub.
     pub disabled: Option<bool>,
+    /// The metadata at the head of its README.
+    #[serde(rename = "cardData")]
+    pub card_data: Option<Value>,
+    /// What the hub made of that metadata.
+    pub tags: Option<Value>,
+    /// What it is used for.
+    pub pipeline_tag: Option<Value>,
+    /// What it is used with.
+    pub library_name: Option<Value>,
 }
 
 impl Info {
@@ -44,7 +53,7 @@ pub(super) struct Entry {
     /// Set for files kept in Xet. No hash that we could check.
     #[serde(rename = "xetHash")]
     pub xet_hash: Option<String>,
-    /// What the scanners say, where that was asked for.
+    /// The scanners' words, where they were asked for.
     #[serde(rename = "securityFileStatus")]
     pub security: Option<Value>,
 }

@@ -18,11 +18,7 @@ async fn files_that_the_hub_calls_unsafe_are_marked_and_warned_of() {
     let plan = harbour.plan("acme/pickles").await;
     assert_eq!(verdict(&plan, "hostile.pt"), Some(ScanVerdict::Danger));
     assert_eq!(verdict(&plan, "pytorch_model.bin"), Some(ScanVerdict::Safe));
-    assert_eq!(
-        verdict(&plan, "model.Q4_K_M.gguf"),
-        None,
-        "runs nothing, not asked about"
-    );
+    assert_eq!(verdict(&plan, "model.Q4_K_M.gguf"), Some(ScanVerdict::Safe));
     assert_eq!(codes(&plan), ["hub_flagged_unsafe"]);
     assert!(plan.warnings[0].message.contains("`hostile.pt`"));
     let scan = plan
@@ -43,18 +39,19 @@ async fn one_file_is_marked_without_a_further_request() {
 
 #[tokio::test]
 async fn a_hub_without_scanners_resolves_all_the_same() {
-    for fault in [
-        Fault::status(404),
-        Fault::status(500),
-        Fault::rate_limited(9000),
-        Fault::html("no such page"),
-        Fault::hang_up(),
+    for (fault, warnings) in [
+        (Fault::status(404), &[][..]),
+        (Fault::status(405), &[]),
+        (Fault::status(500), &["no_hub_scan"]),
+        (Fault::rate_limited(9000), &["no_hub_scan"]),
+        (Fault::html("no such page"), &["no_hub_scan"]),
+        (Fault::hang_up(), &["no_hub_scan"]),
     ] {
         let harbour = standard().await;
         harbour.hub.order(fault.path("paths-info"));
         let plan = harbour.plan("acme/pickles").await;
         assert_eq!(verdict(&plan, "hostile.pt"), None);
-        assert!(plan.warnings.is_empty());
+        assert_eq!(codes(&plan), warnings);
         let asked = harbour.hub.requests();
         let times = asked
             .iter()
