@@ -157,7 +157,26 @@ fn ranges(mut members: &[char]) -> Vec<(char, char)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_pattern_is_compiled_and_a_plain_one_matches_itself(
+            pattern in "[a-c*?!\\[\\]^&~|/.{}()+$\\\\-]{1,20}|.{1,20}",
+            path in "[a-c!\\[\\]^/.-]{0,12}|.{0,12}",
+        ) {
+            prop_assume!(!pattern.contains('\0'));
+            let globs = Globs::new(std::slice::from_ref(&pattern), &[]);
+            prop_assert!(globs.is_ok(), "{:?}", pattern);
+            let is_plain = !pattern.contains(['*', '?', '[']) && !pattern.ends_with('/');
+            if is_plain {
+                prop_assert!(matches(&pattern, &pattern));
+                prop_assert_eq!(matches(&pattern, &path), pattern == path);
+            }
+        }
+    }
 
     fn matches(pattern: &str, path: &str) -> bool {
         Globs::new(&[pattern.to_owned()], &[]).unwrap().wants(path)

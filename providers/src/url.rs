@@ -161,7 +161,46 @@ impl From<SafeUrl> for String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn holds_its_promises(url: &SafeUrl) -> Result<(), TestCaseError> {
+        let inner = url.as_url();
+        prop_assert!(matches!(inner.scheme(), "http" | "https"));
+        prop_assert!(inner.username().is_empty() && inner.password().is_none());
+        prop_assert!(!url.host().is_empty() && inner.fragment().is_none());
+        let climbs = inner.path().split('/').any(|part| part == "..");
+        prop_assert!(!climbs, "{}", inner);
+        let shown = format!("{url} {url:?}");
+        prop_assert!(!shown.chars().any(char::is_control), "{}", shown);
+        let again = SafeUrl::parse(inner.as_str());
+        prop_assert_eq!(again.as_ref(), Ok(url));
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_safe_url_or_none(
+            text in "(https?:/{0,3})?[a-z0-9.@:%\\[\\]/?#\\\\ -]{0,60}|.{0,60}",
+            target in "(//|/|\\?|https?://|javascript:)?[a-z0-9.@:%/?#\\\\ \r\n-]{0,40}|.{0,40}",
+        ) {
+            if let Ok(url) = SafeUrl::parse(&text) {
+                holds_its_promises(&url)?;
+                if let Ok(joined) = url.join(&target) {
+                    holds_its_promises(&joined)?;
+                }
+            }
+        }
+
+        #[test]
+        fn segments_put_on_a_url_stay_below_it(parts in prop::collection::vec(".{0,12}", 0..5)) {
+            let base = SafeUrl::parse("https://h/api/models").unwrap();
+            let url = base.with_segments(&parts);
+            prop_assert!(url.same_origin(&base));
+            prop_assert!(url.as_url().path().starts_with("/api/models"), "{}", url);
+        }
+    }
 
     #[test]
     fn a_query_is_never_shown() {

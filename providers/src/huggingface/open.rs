@@ -8,7 +8,7 @@
 
 use super::errors::{Asked, refusal, shown};
 use super::hub::Hub;
-use super::links::Links;
+use super::links::{Links, Way};
 use super::repo::{Commit, HfOrigin};
 use crate::artifact::{Artifact, Body, ByteRange};
 use crate::digest::{GitSha1, Sha256};
@@ -43,7 +43,7 @@ pub(super) async fn may_read(
     Err(refusal(hub, Asked::file(origin, &commit), answer).await)
 }
 
-/// Opens a file at a range.
+/// Opens a file at a range, over the link that is kept or a new one.
 pub(super) async fn open(
     hub: &Hub<'_>,
     links: &Links,
@@ -52,33 +52,57 @@ pub(super) async fn open(
     range: &ByteRange,
 ) -> Result<Body, ProviderError> {
     let key = links.key(origin, hub.token);
-    if let Some(link) = links.get(&key) {
-        let answer = fetch(hub, &link, range).await?;
-        if !is_refused(&answer) {
+    let mut is_second = false;
+    loop {
+        let mut own = None;
+        let ask = async {
+            let answer = content(hub, file, origin, range).await?;
+            if let Some(link) = answer.redirect()? {
+                return Ok(Way::Link(secure(hub, link)?));
+            }
+            own = Some(answer);
+            Ok(Way::Hub)
+        };
+        let lent = links.lend(&key, ask).await?;
+        let answer = match (own, &lent.way) {
+            (Some(answer), _) => answer,
+            (None, Way::Link(link)) => fetch(hub, link, range).await?,
+            (None, Way::Hub) => content(hub, file, origin, range).await?,
+        };
+        // A link that wore out, or a hub that hands out links by now.
+        let is_over = match lent.way {
+            Way::Link(_) => is_refused(&answer),
+            Way::Hub => answer.redirect()?.is_some(),
+        };
+        if !is_over {
             return body(file, range, answer);
         }
-        links.forget(&key);
+        links.give_up(&key, &lent);
+        if is_second {
+            return Err(refused_link(file, &answer));
+        }
+        is_second = true;
     }
+}
+
+/// Asks the hub itself for a file: its bytes, or a redirect to them.
+async fn content(
+    hub: &Hub<'_>,
+    file: &Artifact,
+    origin: &HfOrigin,
+    range: &ByteRange,
+) -> Result<Answer, ProviderError> {
     let request = Request::get(hub.content_url(origin))
         .bearer(hub.token)
         .range(range);
     let answer = hub
         .ask(request, |answer| check_pinned(answer, file, origin))
         .await?;
-    let Some(link) = answer.redirect()? else {
-        if answer.is_success() || answer.status == 416 {
-            return body(file, range, answer);
-        }
-        let commit = origin.commit.to_string();
-        return Err(refusal(hub, Asked::file(origin, &commit), answer).await);
-    };
-    let link = secure(hub, link)?;
-    let answer = fetch(hub, &link, range).await?;
-    if is_refused(&answer) {
-        return Err(refused_link(file, &answer));
+    if answer.is_success() || answer.status == 416 || answer.redirect()?.is_some() {
+        return Ok(answer);
     }
-    links.keep(key, link);
-    body(file, range, answer)
+    let commit = origin.commit.to_string();
+    Err(refusal(hub, Asked::file(origin, &commit), answer).await)
 }
 
 /// Asks the storage behind the hub. No token goes along.

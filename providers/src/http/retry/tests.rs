@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use reqwest::header::HeaderValue;
 
 use super::*;
@@ -153,4 +154,13 @@ async fn a_pause_longer_than_we_would_sit_out_is_an_error_that_names_it() {
         .unwrap_err();
     assert_eq!(error.kind, ErrorKind::RateLimited);
     assert_eq!(error.retry_after, Some(LONGEST_PAUSE));
+}
+
+proptest! {
+    #[test]
+    fn any_header_gives_a_wait_or_none(text in "[a-z0-9\";=,. -]{0,60}|[ -~]{0,60}") {
+        for name in ["retry-after", "ratelimit"] {
+            let _ = answer(429, &[(name, &text)]).wait_asked();
+        }
+    }
 }

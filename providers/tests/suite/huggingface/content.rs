@@ -133,6 +133,25 @@ async fn many_ranges_of_a_file_cost_the_hub_one_redirect() {
 }
 
 #[tokio::test]
+async fn ranges_opened_at_once_share_one_link() {
+    let harbour = standard().await;
+    let file = harbour.plan(LFS).await.artifacts.remove(0);
+    for round in 0..2 {
+        harbour.hub.forget_requests();
+        let ranges: Vec<_> = (0..8)
+            .map(|nth| part(nth * 1000, Some(nth * 1000 + 1000), None))
+            .collect();
+        let opened = ranges.iter().map(|range| harbour.open(&file, range));
+        for body in futures_util::future::join_all(opened).await {
+            body.unwrap();
+        }
+        let redirects = harbour.requests_to(Site::HuggingFace).len();
+        assert_eq!(redirects, 1, "round {round}");
+        harbour.hub.expire_links();
+    }
+}
+
+#[tokio::test]
 async fn an_expired_link_is_asked_for_again_and_the_read_goes_on() {
     let harbour = standard().await;
     let file = harbour.plan(LFS).await.artifacts.remove(0);
