@@ -29,5 +29,5 @@ mod secrets;
 mod stalls;
 mod storage;
 mod support;
-mod worker;
 mod verify;
+mod worker;

@@ -56,7 +56,7 @@ pub(super) async fn open(
     loop {
         let mut own = None;
         let ask = async {
-            let answer = content(hub, file, origin, range).await?;
+            let answer = Box::pin(content(hub, file, origin, range)).await?;
             if let Some(link) = answer.redirect()? {
                 return Ok(Way::Link(secure(hub, link)?));
             }
@@ -66,8 +66,8 @@ pub(super) async fn open(
         let lent = links.lend(&key, ask).await?;
         let answer = match (own, &lent.way) {
             (Some(answer), _) => answer,
-            (None, Way::Link(link)) => fetch(hub, link, range).await?,
-            (None, Way::Hub) => content(hub, file, origin, range).await?,
+            (None, Way::Link(link)) => Box::pin(fetch(hub, link, range)).await?,
+            (None, Way::Hub) => Box::pin(content(hub, file, origin, range)).await?,
         };
         // A link that wore out, or a hub that hands out links by now.
         let is_over = match lent.way {
