@@ -75,7 +75,7 @@ impl SafeUrl {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(UrlError::UserInfo);
         }
-        if url.host_str().is_none_or(str::is_empty) {
+        if !url.host_str().is_some_and(is_host) {
             return Err(UrlError::Malformed);
         }
         url.set_fragment(None);
@@ -126,6 +126,13 @@ impl SafeUrl {
         url.set_query((!query.is_empty()).then_some(query));
         Self(url)
     }
+}
+
+/// Whether each label of a name has something in it; one dot may end it
+/// (RFC 3986 §3.2.2). The URL standard's parser lets `..` pass as a host.
+fn is_host(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    host.split('.').all(|label| !label.is_empty())
 }
 
 impl fmt::Display for SafeUrl {
@@ -220,6 +227,11 @@ mod tests {
             ("not a url", UrlError::Control),
             ("https://host/a\r\nb", UrlError::Control),
             ("host/path", UrlError::Malformed),
+            ("https://../x", UrlError::Malformed),
+            ("https://..:", UrlError::Malformed),
+            ("https://./", UrlError::Malformed),
+            ("https://a..b/", UrlError::Malformed),
+            ("https://.a/", UrlError::Malformed),
         ];
         for (text, error) in cases {
             assert_eq!(SafeUrl::parse(text), Err(error), "{text}");
