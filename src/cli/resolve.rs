@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use modelferry_providers::digest::HeaderAlgorithm;
 use modelferry_providers::{GitSha1, HubScan, Plan, ProviderKind, Sha256, Warning};
 use serde::Serialize;
 
@@ -39,6 +40,9 @@ struct ShownFile<'a> {
     sha256: Option<Sha256>,
     git_sha1: Option<GitSha1>,
     present: bool,
+    /// For a person; programs have no use for a server's own word.
+    #[serde(skip)]
+    header: Option<HeaderAlgorithm>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scan: Option<&'a HubScan>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,6 +108,7 @@ async fn resolve(
             sha256: artifact.digests.sha256,
             git_sha1: artifact.digests.git_sha1,
             present: ferry.held_blob(artifact).await?.is_some(),
+            header: artifact.digests.header.as_ref().map(|d| d.algorithm),
             scan: artifact.scan.as_ref(),
             facts: facts.filter(|facts| !facts.is_empty()),
             refused,
@@ -158,10 +163,11 @@ fn print(output: &Output, shown: &ShownPlan<'_>, plan: &Plan) {
         output.line(&format!("  {}", printable(&facts_line(&shown.facts))));
     }
     for file in &shown.artifacts {
-        let hash = match (file.sha256, file.git_sha1) {
-            (Some(sha256), _) => format!("sha256 {sha256}"),
-            (None, Some(git)) => format!("git    {git}"),
-            (None, None) => "no hash stated".to_owned(),
+        let hash = match (file.sha256, file.git_sha1, file.header) {
+            (Some(sha256), _, _) => format!("sha256 {sha256}"),
+            (None, Some(git), _) => format!("git    {git}"),
+            (None, None, Some(header)) => format!("{header} by a header of the server"),
+            (None, None, None) => "no hash stated".to_owned(),
         };
         let held = if file.present { "  already here" } else { "" };
         output.line(&format!(
