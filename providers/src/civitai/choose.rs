@@ -65,8 +65,7 @@ pub(super) fn choose<'a>(
     selection: &Selection,
     scope: &Scope,
 ) -> Result<Vec<Named<'a>>, ProviderError> {
-    let globs = Globs::new(&selection.include, &selection.exclude)
-        .map_err(|error| ProviderError::new(ErrorKind::InvalidSource, error.to_string()))?;
+    let globs = Globs::new(&selection.include, &selection.exclude)?;
     let named = addressed(files, of, scope)?;
     let wanted: Vec<Named> = named
         .iter()
