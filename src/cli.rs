@@ -105,6 +105,9 @@ struct SourceArgs {
     /// What the one file must hash to
     #[arg(long, value_name = "HEX")]
     sha256: Option<Sha256>,
+    /// Write NAME.civitai.info and a preview beside the files in the library
+    #[arg(long)]
+    sidecar: bool,
 }
 
 impl SourceArgs {
@@ -115,6 +118,7 @@ impl SourceArgs {
             exclude: self.exclude.clone(),
             all_files: self.all_files,
             sha256: self.sha256,
+            sidecar: self.sidecar,
         }
     }
 }

@@ -16,6 +16,7 @@ pub use self::keys::{KEYS, Key};
 use crate::error::{Code, Error};
 use crate::inspect::PicklePolicy;
 use crate::records::Database;
+use crate::storage::{Place, Variables};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +71,12 @@ pub struct Config {
     pub database: Database,
     /// The storage's folder.
     pub storage: PathBuf,
+    /// The embedded database's file.
+    pub database: PathBuf,
+    /// Where files are kept.
+    pub storage: Place,
+    /// How to reach it, where it is a bucket.
+    pub storage_variables: Variables,
     /// Hugging Face or a mirror.
     pub huggingface_endpoint: SafeUrl,
     /// Civitai or a stand-in.
@@ -138,6 +145,11 @@ impl Config {
                 .read(&keys::DATABASE_URL, str::parse)?
                 .unwrap_or_else(|| Database::Sqlite(home.join(keys::DATABASE_URL.within_home))),
             storage: values.place(&keys::STORAGE, "file", &home)?,
+            database: values.place(&keys::DATABASE_URL, "sqlite", &home)?,
+            storage: values
+                .read(&keys::STORAGE, Place::parse)?
+                .unwrap_or_else(|| Place::Folder(home.join(keys::STORAGE.within_home))),
+            storage_variables: Variables::gather(environment),
             huggingface_endpoint: values.endpoint(&keys::HF_ENDPOINT)?,
             civitai_endpoint: values.endpoint(&keys::CIVITAI_ENDPOINT)?,
             auth: Auth {

@@ -4,6 +4,7 @@
 //! whoever holds the claim runs [`run`].
 
 mod register;
+mod sidecars;
 mod steps;
 mod unchanged;
 

@@ -5,7 +5,9 @@
 //! process can go on with. One that fits into memory is verified there, and
 //! gets its name through [`Storage::put`].
 
+pub mod cloud;
 mod local;
+mod place;
 
 use std::fmt;
 use std::io::{Read, Seek};
@@ -21,6 +23,7 @@ use modelferry_providers::Sha256;
 use serde::{Deserialize, Serialize};
 
 pub use self::local::LocalStorage;
+pub use self::place::{Bucket, CloudKind, Place, Variables};
 
 /// The only place that spells the names of stored things.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

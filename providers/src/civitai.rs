@@ -23,6 +23,7 @@ mod parse;
 mod plan;
 mod reference;
 mod scan;
+mod sidecar;
 mod wire;
 
 use std::fmt;
@@ -36,6 +37,7 @@ pub use self::hash::{BadHash, HashKind, ModelHash};
 pub use self::id::{BadId, CivitaiId};
 pub use self::listing::CivitaiListing;
 pub use self::reference::{CivitaiRef, CivitaiTarget, SisterHost};
+pub use self::sidecar::Sidecar;
 
 use self::api::Api;
 use self::links::Links;

@@ -24,6 +24,7 @@ pub mod listing;
 pub mod net;
 mod other;
 pub mod path;
+pub mod picture;
 pub mod source;
 mod time;
 pub mod url;
@@ -40,7 +41,7 @@ pub use crate::auth::{Auth, Token};
 pub use crate::civitai::{
     BadFilter, BadHash, BadId, Civitai, CivitaiId, CivitaiListing, CivitaiOrigin, CivitaiRef,
     CivitaiTarget, FileFilter, FileFormat, FileSize, FileType, HashKind, ModelHash, ShortText,
-    SisterHost,
+    Sidecar, SisterHost,
 };
 pub use crate::digest::{Digests, GitSha1, HeaderDigest, Sha256};
 pub use crate::error::{ErrorKind, ProviderError};
@@ -52,6 +53,7 @@ pub use crate::huggingface::{
 use crate::listing::Catalog;
 pub use crate::other::{Other, OtherOrigin, Services};
 pub use crate::path::RelPath;
+pub use crate::picture::{Picture, PictureFormat};
 pub use crate::source::{Locator, Reference, Selection, SourceError};
 pub use crate::url::SafeUrl;
 
@@ -143,6 +145,7 @@ pub struct Settings {
 pub struct Providers {
     all: Vec<Arc<dyn Provider>>,
     catalogs: Vec<Arc<dyn Catalog>>,
+    http: Http,
 }
 
 impl Providers {
@@ -165,7 +168,16 @@ impl Providers {
                 Arc::new(Other::new(http.clone())),
             ],
             catalogs: vec![civitai, huggingface],
+            http: http.clone(),
         }
+    }
+
+    /// Fetches a picture that a model's card names. No token goes along.
+    ///
+    /// # Errors
+    /// What the server says, or that it is no picture of at most [`picture::MOST`] bytes.
+    pub async fn picture(&self, at: &SafeUrl) -> Result<Picture, ProviderError> {
+        picture::fetch(&self.http, at).await
     }
 
     /// Reads a source text by the first provider that claims it.

@@ -70,6 +70,9 @@ pub struct Selection {
     /// What the user says the one file's SHA-256 is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Sha256>,
+    /// The model's card and a preview beside each file, for people's tools.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub sidecar: bool,
 }
 
 impl Reference {

@@ -255,10 +255,10 @@ fn print(output: &Output, config: &Config, source: &str, ended: &Ended, started:
         started.elapsed().as_secs_f64()
     ));
     if let Some(plan) = &detail.plan {
-        output.line(&format!(
-            "  {}",
-            library_folder(&config.storage, plan).display()
-        ));
+        match config.storage.folder() {
+            Some(root) => output.line(&format!("  {}", library_folder(root, plan).display())),
+            None => output.line(&format!("  {}", config.storage)),
+        }
         for warning in &plan.warnings {
             output.note(&format!("warning: {}", warning.message));
         }

@@ -12,7 +12,7 @@ use crate::error::{Code, Error};
 use crate::import::Ferry;
 use crate::inspect::AllowList;
 use crate::records::Records;
-use crate::storage::{LocalStorage, Storage};
+use crate::storage::Storage;
 use crate::tokens::Tokens;
 use crate::transfer::{Engine, Limits, Patience};
 use crate::worker::Worker;
@@ -29,7 +29,7 @@ impl Session {
     pub async fn open(config: &Config) -> Result<Self, Error> {
         let worker = Worker::start(&config.home)?;
         let records = open_records(config).await?;
-        let storage: Arc<dyn Storage> = Arc::new(LocalStorage::open(&config.storage)?);
+        let storage = config.storage.open(&config.storage_variables)?;
         worker.clean_up(&records, &*storage).await?;
         let ferry = ferry(config, records, storage)?;
         let cancel = CancellationToken::new();

@@ -52,6 +52,17 @@ impl Import<'_> {
             entity::link_library(root, plan, &entity).await?;
             crash::point("library-linked");
         }
+        let request = &self.claim.detail.request;
+        for trouble in self
+            .ferry
+            .write_sidecars(request, plan, &entity.files)
+            .await
+        {
+            self.observer.event(&Event::Warning {
+                path: &plan.reference,
+                message: &trouble,
+            });
+        }
         Ok(entity)
     }
 

@@ -7,7 +7,7 @@ use modelferry_providers::{Artifact, Auth, Plan, Sha256};
 
 use super::Ferry;
 use crate::error::{Code, Error};
-use crate::records::UploadDetail;
+use crate::records::{EntityFile, UploadDetail};
 use crate::request::ImportRequest;
 use crate::storage::StorageKey;
 
@@ -85,7 +85,8 @@ impl Ferry {
 }
 
 /// The finished upload that already is what this plan asks for: every blob is
-/// still there, and this token may still read the source.
+/// still there, and this token may still read the source. Sidecars that it
+/// lacks, and that are asked for now, are written.
 ///
 /// # Errors
 /// When access is no longer granted, or records or storage can't be read.
@@ -101,17 +102,35 @@ pub async fn find_unchanged(
     else {
         return Ok(None);
     };
+    let mut files = Vec::new();
     for row in ferry.records.artifacts(&earlier.upload.id).await? {
-        let Some(sha256) = row.sha256 else {
+        let (Some(sha256), Some(size)) = (row.sha256, row.size) else {
             return Ok(None);
         };
-        if ferry.storage.stat(&StorageKey::Blob(sha256)).await? != row.size {
+        if ferry.storage.stat(&StorageKey::Blob(sha256)).await? != Some(size) {
             return Ok(None);
         }
+        files.push(EntityFile {
+            path: row.path,
+            size,
+            sha256,
+        });
     }
     ferry
         .prove_access(plan, &ferry.tokens.for_request(request))
         .await?;
+    if earlier.upload.entity_id.is_some() {
+        // A model renamed since then still stands in the folder it had.
+        let place = earlier
+            .plan
+            .as_ref()
+            .map_or(&plan.place, |plan| &plan.place);
+        let plan = Plan {
+            place: place.clone(),
+            ..plan.clone()
+        };
+        ferry.write_sidecars(request, &plan, &files).await;
+    }
     Ok(Some(earlier))
 }
 

@@ -16,3 +16,4 @@ mod program;
 mod records;
 mod resume;
 mod stalls;
+mod storage;

@@ -16,11 +16,28 @@ const MOST_SAID: usize = 500;
 const MOST_LISTED: usize = 200;
 /// The most previews kept.
 const MOST_IMAGES: usize = 20;
+/// The longest prompt kept, in characters.
+const MOST_PROMPTED: usize = 2000;
+/// What is kept of how a preview was made.
+const PROMPT_KEYS: [&str; 10] = [
+    "prompt",
+    "negativePrompt",
+    "sampler",
+    "cfgScale",
+    "steps",
+    "seed",
+    "clipSkip",
+    "Clip skip",
+    "Size",
+    "Model",
+];
 
 /// The card, in the hub's own terms and spelling. Its keys are those of
 /// `/model-versions/{id}`, which is what `.civitai.info` files hold, and of
 /// `/models/{id}` for the licence flags.
-pub(super) fn card(found: &Found, paths: &[RelPath]) -> Value {
+///
+/// `download` is the version's download URL.
+pub(super) fn card(found: &Found, paths: &[RelPath], download: &str) -> Value {
     let version = &found.version;
     let model = found.model.as_ref();
     let said = |text: &Option<String>| text.as_deref().map(|text| clipped(text, MOST_SAID));
@@ -50,7 +67,8 @@ pub(super) fn card(found: &Found, paths: &[RelPath]) -> Value {
         "createdAt": said(&version.created_at),
         "publishedAt": said(&version.published_at),
         "model": { "name": name, "type": kind, "nsfw": nsfw, "poi": poi },
-        "files": files.map(|(file, path)| file_card(file, path)).collect::<Vec<_>>(),
+        "downloadUrl": download,
+        "files": files.map(|(file, path)| file_card(file, path, download)).collect::<Vec<_>>(),
         "images": version.images.iter().filter_map(image).take(MOST_IMAGES).collect::<Vec<_>>(),
     });
     if let (Some(model), Value::Object(card)) = (model, &mut card) {
@@ -77,7 +95,7 @@ fn model_card(model: &Model) -> Map<String, Value> {
     }
 }
 
-fn file_card(file: &File, path: &RelPath) -> Value {
+fn file_card(file: &File, path: &RelPath, download: &str) -> Value {
     let metadata = &file.metadata;
     let said = |text: &Option<String>| text.as_deref().map(|text| clipped(text, MOST_SAID));
     let hashes = file.hashes.iter().take(16);
@@ -100,6 +118,7 @@ fn file_card(file: &File, path: &RelPath) -> Value {
         "pickleScanResult": said(&file.pickle_scan_result),
         "virusScanResult": said(&file.virus_scan_result),
         "hashes": hashes,
+        "downloadUrl": file.id.map(|id| format!("{download}?fileId={id}")),
     })
 }
 
@@ -114,7 +133,25 @@ fn image(image: &Image) -> Option<Value> {
         "height": image.height,
         "type": image.kind.as_deref().map(|kind| clipped(kind, 40)),
         "hash": image.hash.as_deref().map(|hash| clipped(hash, 100)),
+        "meta": image.meta.as_ref().and_then(prompt),
     }))
+}
+
+/// How a preview was made, as far as people reuse it. A whole workflow may
+/// have megabytes.
+fn prompt(meta: &Value) -> Option<Value> {
+    let kept: Map<String, Value> = PROMPT_KEYS
+        .iter()
+        .filter_map(|key| {
+            let value = match meta.get(key)? {
+                Value::String(text) => json!(clipped(text, MOST_PROMPTED)),
+                number @ Value::Number(_) => number.clone(),
+                _ => return None,
+            };
+            Some(((*key).to_owned(), value))
+        })
+        .collect();
+    (!kept.is_empty()).then_some(Value::Object(kept))
 }
 
 /// A truth value, or the level's name that stood in its place before 2024.

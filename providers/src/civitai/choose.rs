@@ -16,7 +16,8 @@ use crate::source::Selection;
 /// The types whose files the hub takes for the version's weights.
 const WEIGHTS: [&str; 4] = ["Model", "Pruned Model", "Diffusion Model", "UNet"];
 /// The types that hold no weights at all.
-const NO_WEIGHTS: [&str; 5] = ["Training Data", "Config", "Archive", "Workflow", "Other"];
+pub(super) const NO_WEIGHTS: [&str; 5] =
+    ["Training Data", "Config", "Archive", "Workflow", "Other"];
 /// The most choices that an error lists.
 const MOST_LISTED: usize = 20;
 

@@ -75,7 +75,7 @@ pub(super) fn plan(
         is_asset: is_asset(found, &chosen),
         artifacts,
         warnings,
-        card: Some(card::card(found, &paths)),
+        card: Some(card::card(found, &paths, &download)),
     })
 }
 

@@ -224,6 +224,9 @@ pub(super) struct Image {
     pub kind: Option<String>,
     #[serde(deserialize_with = "soft")]
     pub hash: Option<String>,
+    /// How it was made: prompt, seed, and whatever else its maker's tool wrote.
+    #[serde(deserialize_with = "soft")]
+    pub meta: Option<Value>,
 }
 
 /// `GET /api/v1/model-versions/mini/{id}`: one file of the version, flat.

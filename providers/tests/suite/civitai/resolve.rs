@@ -335,7 +335,11 @@ async fn a_card_is_bounded_whatever_the_hub_says() {
         .patch("description", json!(long))
         .patch(
             "images",
-            json!([{"url": "javascript:alert(1)"}, {"url": "https://h/1.jpeg"}, {"url": 5}]),
+            json!([
+                {"url": "javascript:alert(1)"},
+                {"url": "https://h/1.jpeg", "meta": {"workflow": long}},
+                {"url": 5},
+            ]),
         );
     version.trained_words = vec![long.clone(); 50];
     let harbour =
@@ -346,7 +350,7 @@ async fn a_card_is_bounded_whatever_the_hub_says() {
         card.pointer("/images"),
         Some(&json!([{
             "url": "https://h/1.jpeg", "nsfw": null, "nsfwLevel": null, "width": null, "height": null,
-            "type": null, "hash": null,
+            "type": null, "hash": null, "meta": null,
         }]))
     );
 }

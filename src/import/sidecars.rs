@@ -1,0 +1,33 @@
+//! Sidecars, where they were asked for: see [`crate::entity::sidecar`].
+
+use modelferry_providers::Plan;
+
+use super::Ferry;
+use crate::entity::sidecar;
+use crate::records::EntityFile;
+use crate::request::ImportRequest;
+
+impl Ferry {
+    /// Writes what the request asks for beside the entity's files. Returns
+    /// what a person should know of what could not be written.
+    pub(super) async fn write_sidecars(
+        &self,
+        request: &ImportRequest,
+        plan: &Plan,
+        files: &[EntityFile],
+    ) -> Vec<String> {
+        if !request.reference.selection.sidecar {
+            return Vec::new();
+        }
+        let troubles = match self.storage.local_root() {
+            Some(root) => sidecar::write(root, plan, files, &self.providers).await,
+            None => vec![
+                "no sidecars are written: only a local storage folder has a library".to_owned(),
+            ],
+        };
+        for trouble in &troubles {
+            tracing::warn!(reference = %plan.reference, "{trouble}");
+        }
+        troubles
+    }
+}
