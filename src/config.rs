@@ -69,10 +69,6 @@ pub struct Config {
     pub home: PathBuf,
     /// The records' database.
     pub database: Database,
-    /// The storage's folder.
-    pub storage: PathBuf,
-    /// The embedded database's file.
-    pub database: PathBuf,
     /// Where files are kept.
     pub storage: Place,
     /// How to reach it, where it is a bucket.
@@ -144,8 +140,6 @@ impl Config {
             database: values
                 .read(&keys::DATABASE_URL, str::parse)?
                 .unwrap_or_else(|| Database::Sqlite(home.join(keys::DATABASE_URL.within_home))),
-            storage: values.place(&keys::STORAGE, "file", &home)?,
-            database: values.place(&keys::DATABASE_URL, "sqlite", &home)?,
             storage: values
                 .read(&keys::STORAGE, Place::parse)?
                 .unwrap_or_else(|| Place::Folder(home.join(keys::STORAGE.within_home))),
@@ -301,12 +295,6 @@ impl Values {
             )
             .hint("set MODELFERRY_HOME")
         })
-    }
-
-    /// `scheme:///path`, or a path within home when it is not set.
-    fn place(&self, key: &Key, scheme: &str, home: &Path) -> Result<PathBuf, Error> {
-        let given = self.read(key, |text| parse::place(text, scheme))?;
-        Ok(given.unwrap_or_else(|| home.join(key.within_home)))
     }
 
     fn shown(&self, home: &Path) -> Vec<Shown> {

@@ -1,7 +1,5 @@
 //! From a setting's text to its value, with what it should have been.
 
-use std::path::PathBuf;
-
 use bytesize::ByteSize;
 use ipnet::IpNet;
 use modelferry_providers::SafeUrl;
@@ -66,24 +64,6 @@ pub fn json_logs(text: &str) -> Result<bool, String> {
         "json" => Ok(true),
         _ => Err("it should be text or json".to_owned()),
     }
-}
-
-/// `scheme:///absolute/path`.
-pub fn place(text: &str, scheme: &str) -> Result<PathBuf, String> {
-    let Some((given, rest)) = text.split_once("://") else {
-        return Err(format!("write it like {scheme}:///var/lib/modelferry"));
-    };
-    if given != scheme {
-        return Err(format!(
-            "{given}:// is not supported by this version; {scheme}:///folder is"
-        ));
-    }
-    if !rest.starts_with('/') {
-        return Err(format!(
-            "the path must be absolute, as in {scheme}:///var/lib/modelferry"
-        ));
-    }
-    Ok(PathBuf::from(rest))
 }
 
 /// A URL with its password masked, wherever it stands; any other text as it is.
