@@ -1,5 +1,6 @@
 //! A process that works on uploads: its lock, its leases, its claims.
 
+use std::convert::Infallible;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +22,8 @@ use crate::upload::Upload;
 const LEASE: Duration = Duration::from_secs(30);
 /// How often it is renewed.
 const RENEWAL: Duration = Duration::from_secs(10);
+/// How often dead workers are looked for.
+const WAKE: Duration = Duration::from_secs(2);
 /// How often an upload that another worker has is looked at again.
 const POLL: Duration = Duration::from_millis(500);
 
@@ -43,8 +46,11 @@ impl Worker {
         let folder = home.join("workers");
         let lock_path = folder.join(format!("{id}.lock"));
         let lock = fs::create_dir_all(&folder).and_then(|()| {
-            let lock = File::create_new(&lock_path)?;
+            // Under its own name it is locked already: nobody takes it for a dead one's.
+            let unlocked = folder.join(format!("{id}.new"));
+            let lock = File::create_new(&unlocked)?;
             lock.lock()?;
+            fs::rename(&unlocked, &lock_path)?;
             Ok(lock)
         });
         let lock = lock.map_err(|error| {
@@ -64,11 +70,7 @@ impl Worker {
     /// # Errors
     /// When records or storage can't be reached.
     pub async fn clean_up(&self, records: &Records, storage: &dyn Storage) -> Result<(), Error> {
-        for (id, lock_path) in self.dead_workers() {
-            let freed = records.release_dead(&id).await?;
-            tracing::info!(worker = %id, freed, "a worker of this machine had died");
-            let _ = fs::remove_file(lock_path);
-        }
+        self.free_the_dead(records).await?;
         // Staged before asked: an upload that begins in between is in neither list's gap.
         let staged = storage.staged_uploads().await?;
         let resumable = records.resumable().await?;
@@ -76,6 +78,29 @@ impl Worker {
             storage.discard_upload(&staged.upload).await?;
         }
         Ok(())
+    }
+
+    /// Frees what dead workers of this machine had claimed.
+    ///
+    /// # Errors
+    /// When the records can't be reached.
+    pub async fn free_the_dead(&self, records: &Records) -> Result<(), Error> {
+        for (id, lock_path) in self.dead_workers() {
+            let freed = records.release_dead(&id).await?;
+            tracing::info!(worker = %id, freed, "a worker of this machine had died");
+            let _ = fs::remove_file(lock_path);
+        }
+        Ok(())
+    }
+
+    /// Does so again and again: what a worker waits for may be a dead one's.
+    async fn keep_freeing_the_dead(&self, records: &Records) -> Infallible {
+        loop {
+            tokio::time::sleep(WAKE).await;
+            if let Err(error) = self.free_the_dead(records).await {
+                tracing::warn!(%error, "dead workers could not be looked for");
+            }
+        }
     }
 
     fn dead_workers(&self) -> Vec<(String, PathBuf)> {
@@ -134,7 +159,10 @@ impl Worker {
         };
         let working = cancel.child_token();
         let keeper = keep_lease(ferry.records.clone(), claim.clone(), working.clone());
-        let outcome = import::run(ferry, &claim, resolved, observer, &working).await;
+        let outcome = tokio::select! {
+            outcome = import::run(ferry, &claim, resolved, observer, &working) => outcome,
+            never = self.keep_freeing_the_dead(&ferry.records) => match never {},
+        };
         drop(keeper);
         if matches!(outcome, Err(Stop::Interrupted)) {
             ferry.records.release(&claim).await?;

@@ -4,6 +4,7 @@ use modelferry_providers::Sha256;
 use sqlx::AssertSqlSafe;
 
 use super::db::{Tx, execute};
+use super::fetches::end_fetches;
 use super::jobs::enqueue;
 use super::{Claim, Records, UploadDetail, to_db};
 use crate::error::{Code, Error};
@@ -235,5 +236,5 @@ async fn end_job(tx: &mut Tx, claim: &Claim) -> Result<(), Error> {
         claim.upload_id(),
         claim.token(),
     )?;
-    Ok(())
+    end_fetches(tx, claim.upload_id()).await
 }

@@ -11,6 +11,7 @@ mod architecture;
 mod crash;
 mod databases;
 mod faults;
+mod once;
 mod pipeline;
 mod program;
 mod records;
