@@ -181,7 +181,7 @@ impl From<Exit> for ExitCode {
 pub async fn run() -> Exit {
     let cli = Cli::parse();
     let config = Config::load(&cli.flags());
-    cli.execute(config).await
+    Box::pin(cli.execute(config)).await
 }
 
 /// Runs these arguments, the program's name first, with these variables
@@ -198,7 +198,7 @@ pub async fn run_with<I: IntoIterator<Item = String>>(
         }
     };
     let config = Config::from_parts(&cli.flags(), environment);
-    cli.execute(config).await
+    Box::pin(cli.execute(config)).await
 }
 
 impl Cli {

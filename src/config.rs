@@ -335,7 +335,7 @@ fn read_file(
     };
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => return Ok(()),
+        Err(error) if !required && is_missing(&error) => return Ok(()),
         Err(error) => return Err(bad(error.to_string())),
     };
     let table: toml::Table = text
@@ -369,6 +369,12 @@ fn read_file(
         );
     }
     Ok(())
+}
+
+/// Nothing is there. A home that can't be one is told by whoever opens it.
+fn is_missing(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
 }
 
 #[cfg(test)]

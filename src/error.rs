@@ -89,12 +89,12 @@ codes! {
 
 impl Code {
     /// Whether what was transferred is kept for the next try: the failure
-    /// says nothing against the bytes.
+    /// says nothing against the bytes. On a full disk half a file is given up,
+    /// so that there is room to record the failure and for the next import.
     pub const fn keeps_staged(self) -> bool {
         matches!(
             self,
-            Self::StorageFull
-                | Self::StorageError
+            Self::StorageError
                 | Self::Stalled
                 | Self::RateLimited
                 | Self::Truncated
@@ -202,7 +202,7 @@ impl From<StorageError> for Error {
         let message = error.to_string();
         match error {
             StorageError::Full(_) => Self::new(Code::StorageFull, message).hint(
-                "free some space, then run the same command again: what was transferred is kept",
+                "free some space, then run the same command again: files that arrived whole are kept",
             ),
             StorageError::Refused { hint, .. } => Self::new(Code::StorageError, message).hint(hint),
             StorageError::Missing(_) | StorageError::Failed(_) => {

@@ -10,13 +10,14 @@ mod steps;
 mod unchanged;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use modelferry_providers::{Plan, Providers};
 use tokio_util::sync::CancellationToken;
 
 pub use self::unchanged::find_unchanged;
 use crate::crash;
-use crate::error::{Error, Stop};
+use crate::error::{Code, Error, Stop};
 use crate::inspect::{AllowList, PicklePolicy};
 use crate::progress::{Event, Observer};
 use crate::records::{Claim, Records};
@@ -107,7 +108,7 @@ impl Import<'_> {
         if !error.code.keeps_staged() {
             self.discard_staged().await;
         }
-        match self.ferry.records.fail(self.claim, &error).await {
+        match self.record(&error).await {
             Ok(true) => {
                 self.observer.event(&Event::Failed { error: &error });
                 Stop::Failed(error)
@@ -121,11 +122,26 @@ impl Import<'_> {
         }
     }
 
+    /// On a full disk, room comes free once the last write on the bytes just
+    /// thrown away has ended.
+    async fn record(&self, error: &Error) -> Result<bool, Error> {
+        let records = &self.ferry.records;
+        for _ in 0..20 {
+            match records.fail(self.claim, error).await {
+                Err(_) if error.code == Code::StorageFull => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                other => return other,
+            }
+        }
+        records.fail(self.claim, error).await
+    }
+
     /// Ends the steps that don't watch for it themselves, a little after the
     /// transfer had its chance to save.
     async fn abandoned(&self) {
         self.cancel.cancelled().await;
-        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
     }
 
     async fn validating(&self) -> Result<(), Stop> {

@@ -12,6 +12,15 @@ pub struct Tokens {
 }
 
 impl Tokens {
+    /// These, with one that stood in the request's source among them. Such a
+    /// token is never stored: it works in this process alone.
+    #[must_use]
+    pub fn with_source_token(&self, request: &ImportRequest) -> Self {
+        Self {
+            operator: self.for_request(request),
+        }
+    }
+
     /// The tokens for one request: the operator's, and before them one that
     /// stood in the source itself.
     pub fn for_request(&self, request: &ImportRequest) -> Auth {

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use modelferry_providers::Plan;
@@ -34,6 +35,8 @@ pub struct Worker {
     id: String,
     lock_path: PathBuf,
     _lock: File,
+    /// Set when a claim could not be given back.
+    owes_a_claim: AtomicBool,
 }
 
 impl Worker {
@@ -61,6 +64,7 @@ impl Worker {
             id,
             lock_path,
             _lock: lock,
+            owes_a_claim: AtomicBool::new(false),
         })
     }
 
@@ -164,8 +168,9 @@ impl Worker {
             never = self.keep_freeing_the_dead(&ferry.records) => match never {},
         };
         drop(keeper);
-        if matches!(outcome, Err(Stop::Interrupted)) {
-            ferry.records.release(&claim).await?;
+        if outcome.is_err() && ferry.records.release(&claim).await.is_err() {
+            // The lock file tells the next process that this claim is nobody's.
+            self.owes_a_claim.store(true, Ordering::Relaxed);
         }
         outcome
     }
@@ -190,7 +195,9 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.lock_path);
+        if !self.owes_a_claim.load(Ordering::Relaxed) {
+            let _ = fs::remove_file(&self.lock_path);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `import`
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use modelferry_providers::{Plan, Sha256};
 use serde::Serialize;
@@ -13,7 +13,7 @@ use super::{Exit, ImportArgs, request};
 use crate::config::Config;
 use crate::entity::library_folder;
 use crate::error::{Error, Stop};
-use crate::import::find_unchanged;
+use crate::import::{Ferry, find_unchanged};
 use crate::progress::{Observer, Unwatched};
 use crate::records::{ArtifactRow, NewUpload, UploadDetail};
 use crate::request::ImportRequest;
@@ -106,7 +106,7 @@ async fn one(
         if earlier.upload.status == UploadStatus::Failed {
             records.retry(&earlier).await?;
         }
-        return work(output, session, source, &earlier.upload, None).await;
+        return work(output, session, &request, source, &earlier.upload, None).await;
     }
     let resolved = tokio::select! {
         resolved = session.ferry.resolve(&request) => resolved,
@@ -120,7 +120,7 @@ async fn one(
     }
     let upload = create(session, &request, source, resolved.as_ref().ok()).await?;
     match resolved {
-        Ok(plan) => work(output, session, source, &upload, Some(plan)).await,
+        Ok(plan) => work(output, session, &request, source, &upload, Some(plan)).await,
         Err(error) => {
             session
                 .worker
@@ -149,6 +149,7 @@ async fn create(
 async fn work(
     output: &Output,
     session: &Session,
+    request: &ImportRequest,
     source: &str,
     upload: &Upload,
     plan: Option<Plan>,
@@ -158,10 +159,14 @@ async fn work(
     } else {
         Arc::new(Unwatched)
     };
+    let ferry = Ferry {
+        tokens: session.ferry.tokens.with_source_token(request),
+        ..session.ferry.clone()
+    };
     let outcome = session
         .worker
         .work_on(
-            &session.ferry,
+            &ferry,
             &upload.owner_id,
             &upload.id,
             plan,
@@ -237,35 +242,47 @@ fn print(output: &Output, config: &Config, source: &str, ended: &Ended, started:
         Outcome::Unchanged => "unchanged",
         Outcome::Failed => "failed",
     };
-    let moved: u64 = ended
-        .artifacts
-        .iter()
-        .map(|file| file.bytes_transferred)
-        .sum();
-    let entity = detail.upload.entity_id.as_deref().unwrap_or("no entity");
-    output.line(&format!(
-        "{word}  {}  {entity}  {}",
-        printable(source),
-        detail.upload.id
-    ));
-    output.line(&format!(
-        "  {}, {} moved in {:.1} s",
-        count(ended.artifacts.len(), "file"),
-        size(Some(moved)),
-        started.elapsed().as_secs_f64()
-    ));
+    output.line(&format!("{word}  {}", printable(source)));
+    output.line(&format!("  {}", moved(ended, started.elapsed())));
+    output.line(&format!("  upload    {}", detail.upload.id));
+    if let Some(entity) = &detail.upload.entity_id {
+        output.line(&format!("  entity    {entity}"));
+    }
     if let Some(plan) = &detail.plan {
         match config.storage.folder() {
-            Some(root) => output.line(&format!("  {}", library_folder(root, plan).display())),
-            None => output.line(&format!("  {}", config.storage)),
+            Some(root) => {
+                let folder = library_folder(root, plan);
+                output.line(&format!("  files in  {}", folder.display()));
+            }
+            None => output.line(&format!("  files in  {}", config.storage)),
         }
         for warning in &plan.warnings {
             output.note(&format!("warning: {}", warning.message));
         }
     }
     for file in &ended.artifacts {
-        output.line(&format!("    {}", file.summary()));
+        output.line(&format!("  {}", file.summary()));
     }
+}
+
+/// `5 files, 192.00 MiB in 1.6 s (120.00 MiB/s)`
+fn moved(ended: &Ended, took: Duration) -> String {
+    let files = count(ended.artifacts.len(), "file");
+    let moved: u64 = ended
+        .artifacts
+        .iter()
+        .map(|file| file.bytes_transferred)
+        .sum();
+    if moved == 0 {
+        return format!("{files}, all here already");
+    }
+    let rate = moved as f64 / took.as_secs_f64().max(0.001);
+    format!(
+        "{files}, {} in {:.1} s ({}/s)",
+        size(Some(moved)),
+        took.as_secs_f64(),
+        size(Some(rate as u64))
+    )
 }
 
 pub(super) fn shown_artifacts(rows: &[ArtifactRow]) -> Vec<ShownArtifact> {

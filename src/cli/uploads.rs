@@ -82,9 +82,9 @@ pub(super) async fn show(output: &Output, config: &Config, id: &str) -> Result<E
 
 fn summary(upload: &Upload) -> String {
     let bytes = upload.file_size.and_then(|bytes| u64::try_from(bytes).ok());
-    let created = upload.created_at.format("%Y-%m-%d %H:%M:%S");
+    let created = upload.created_at.format("%Y-%m-%d %H:%MZ");
     format!(
-        "{}  {:10}  {:6}  {:>10}  {created}Z  {}",
+        "{}  {:10}  {:6}  {:>10}  {created}  {}",
         upload.id,
         upload.status.as_str(),
         upload.kind.as_str(),

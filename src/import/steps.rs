@@ -146,20 +146,9 @@ impl Import<'_> {
     }
 
     pub(super) async fn discard_staged(&self) {
-        let count = self
-            .claim
-            .detail
-            .plan
-            .as_ref()
-            .map_or(0, |plan| plan.artifacts.len());
-        let count = match self.ferry.records.artifacts(self.claim.upload_id()).await {
-            Ok(rows) => rows.len(),
-            Err(_) => count,
-        };
-        for index in (0u32..).take(count) {
-            if let Err(error) = self.ferry.storage.discard(&self.stage_name(index)).await {
-                tracing::warn!(%error, "staged bytes could not be thrown away; the next start tries again");
-            }
+        let upload = self.claim.upload_id();
+        if let Err(error) = self.ferry.storage.discard_upload(upload).await {
+            tracing::warn!(%error, "staged bytes could not be thrown away; the next start tries again");
         }
     }
 }

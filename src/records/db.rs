@@ -100,6 +100,12 @@ impl Db {
             .busy_timeout(PATIENCE);
         let pool = SqlitePoolOptions::new()
             .max_connections(8)
+            // SQLite itself ends a transaction that meets a full disk, and sqlx
+            // would go on counting it: such a connection begins no other.
+            .before_acquire(|connection, _| {
+                let usable = !connection.is_in_transaction();
+                Box::pin(async move { Ok(usable) })
+            })
             .connect_with(options)
             .await
             .map_err(|error| unusable(place, &error))?;

@@ -8,13 +8,19 @@
 )]
 
 mod architecture;
+mod bad_input;
 mod crash;
 mod databases;
 mod faults;
 mod once;
+mod import;
+mod interrupt;
 mod pipeline;
 mod program;
+mod real_input;
 mod records;
 mod resume;
+mod secrets;
 mod stalls;
 mod storage;
+mod support;
