@@ -4,6 +4,7 @@
 //! whoever holds the claim runs [`run`].
 
 mod fetch;
+mod ledger;
 mod register;
 mod sidecars;
 mod steps;

@@ -164,7 +164,7 @@ impl Worker {
         let working = cancel.child_token();
         let keeper = keep_lease(ferry.records.clone(), claim.clone(), working.clone());
         let outcome = tokio::select! {
-            outcome = import::run(ferry, &claim, resolved, observer, &working) => outcome,
+            outcome = Box::pin(import::run(ferry, &claim, resolved, observer, &working)) => outcome,
             never = self.keep_freeing_the_dead(&ferry.records) => match never {},
         };
         drop(keeper);

@@ -5,19 +5,19 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use modelferry_providers::{Artifact, Auth, Plan, Sha256};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::ledger::RecordsLedger;
 use super::{Import, held};
 use crate::crash;
 use crate::error::{Code, Error, Stop};
 use crate::progress::{ArtifactMeter, Event};
-use crate::records::{Claim, Records, Stored};
-use crate::storage::{ONE_PART, Part};
-use crate::transfer::{Checkpoint, Job, Landed, Ledger};
+use crate::records::Stored;
+use crate::storage::ONE_PART;
+use crate::transfer::{Job, Landed};
 use crate::upload::{ArtifactStatus, Verification};
 
 /// Large files of one upload that are on their way at once. Connections and
@@ -69,7 +69,7 @@ impl Import<'_> {
                 None => missing.push(index),
             }
         }
-        self.record(&found).await?;
+        self.keep(&found).await?;
         Ok(missing)
     }
 
@@ -144,7 +144,7 @@ impl Import<'_> {
                 }
             }
         }
-        self.record(&found).await?;
+        self.keep(&found).await?;
         Ok(left)
     }
 
@@ -184,7 +184,7 @@ impl Import<'_> {
         let recorded = async {
             let mut batch = Vec::new();
             while finished.recv_many(&mut batch, BATCH).await > 0 {
-                self.record(&batch).await?;
+                self.keep(&batch).await?;
                 batch.clear();
             }
             Ok(())
@@ -272,7 +272,7 @@ impl Import<'_> {
     }
 
     /// Writes down that these files are stored.
-    async fn record(&self, files: &[(u32, Stored)]) -> Result<(), Stop> {
+    async fn keep(&self, files: &[(u32, Stored)]) -> Result<(), Stop> {
         if files.is_empty() {
             return Ok(());
         }
@@ -374,53 +374,5 @@ fn fetched(landed: &Landed, bytes_transferred: u64) -> Stored {
         bytes_transferred,
         reused: false,
         repaired: landed.repaired,
-    }
-}
-
-/// [`Ledger`] over the records, for one file of one claim.
-struct RecordsLedger<'a> {
-    records: &'a Records,
-    claim: &'a Claim,
-    index: u32,
-}
-
-impl RecordsLedger<'_> {
-    /// Where an earlier worker left off. A checkpoint that can't be read means starting over.
-    async fn load(&self, artifact: &Artifact) -> Result<Option<(Checkpoint, Vec<Part>)>, Stop> {
-        if artifact.size.exact().is_some_and(|size| size <= ONE_PART) {
-            // Fetched whole, without checkpoints.
-            return Ok(None);
-        }
-        let Some((saved, parts)) = self
-            .records
-            .checkpoint(self.claim.upload_id(), self.index)
-            .await?
-        else {
-            return Ok(None);
-        };
-        match serde_json::from_value(saved) {
-            Ok(checkpoint) => Ok(Some((checkpoint, parts))),
-            Err(_) => {
-                self.reset().await?;
-                Ok(None)
-            }
-        }
-    }
-}
-
-#[async_trait]
-impl Ledger for RecordsLedger<'_> {
-    async fn save(&self, checkpoint: &Checkpoint, new_parts: &[Part]) -> Result<(), Stop> {
-        let value = serde_json::to_value(checkpoint)
-            .map_err(|error| Error::internal("saving a checkpoint", error))?;
-        held(
-            self.records
-                .save_checkpoint(self.claim, self.index, &value, new_parts)
-                .await?,
-        )
-    }
-
-    async fn reset(&self) -> Result<(), Stop> {
-        held(self.records.drop_checkpoint(self.claim, self.index).await?)
     }
 }
