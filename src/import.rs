@@ -3,8 +3,12 @@
 //! The API, the command line and syncs only write an upload and its job;
 //! whoever holds the claim runs [`run`].
 
+mod choose;
+mod early;
 mod fetch;
+mod judge;
 mod ledger;
+mod policy;
 mod register;
 mod sidecars;
 mod steps;
@@ -16,10 +20,11 @@ use std::time::Duration;
 use modelferry_providers::{Plan, Providers};
 use tokio_util::sync::CancellationToken;
 
+pub use self::early::{Look, Verdict};
+pub use self::policy::{FlaggedPolicy, FormatRule, NsfwLevel, Overrides, Rules, UnknownFormat};
 pub use self::unchanged::find_unchanged;
 use crate::crash;
 use crate::error::{Code, Error, Stop};
-use crate::inspect::{AllowList, PicklePolicy};
 use crate::progress::{Event, Observer};
 use crate::records::{Claim, Records};
 use crate::storage::Storage;
@@ -40,16 +45,15 @@ pub struct Ferry {
     pub engine: Engine,
     /// The tokens of the operator.
     pub tokens: Tokens,
-    /// What may be done with pickles.
-    pub pickles: PicklePolicy,
-    /// Pickle references the operator vouches for.
-    pub allowed_references: Arc<AllowList>,
+    /// What the operator lets in.
+    pub rules: Arc<Rules>,
 }
 
 /// One claimed upload on its way.
 struct Import<'a> {
     ferry: &'a Ferry,
     claim: &'a Claim,
+    rules: Rules,
     observer: Arc<dyn Observer>,
     cancel: &'a CancellationToken,
 }
@@ -72,6 +76,7 @@ pub async fn run(
     let import = Import {
         ferry,
         claim,
+        rules: ferry.rules.for_request(&claim.detail.request),
         observer,
         cancel,
     };
@@ -91,7 +96,9 @@ impl Import<'_> {
     async fn steps(&self, resolved: Option<Plan>) -> Result<(), Stop> {
         let plan = self.resolve(resolved).await?;
         self.prove_access(&plan).await?;
-        let missing = self.reuse(&plan).await?;
+        let refused = self.leave_out(&plan).await?;
+        let missing = self.reuse(&plan, &refused).await?;
+        let missing = self.judge_early(&plan, missing).await?;
         self.transfer(&plan, missing).await?;
         self.validating().await?;
         let found = self.inspect(&plan).await?;
@@ -106,6 +113,9 @@ impl Import<'_> {
     /// The record ends with the error; staged bytes stay only where they are
     /// of use to a retry.
     async fn fail(&self, error: Error) -> Stop {
+        if let Some(wait) = self.claim.tries_again_in(&error) {
+            return self.postpone(error, wait).await;
+        }
         if !error.code.keeps_staged() {
             self.discard_staged().await;
         }
@@ -118,6 +128,19 @@ impl Import<'_> {
             // The record still says what it said; the next worker will find out again.
             Err(unwritable) => {
                 tracing::error!(%unwritable, "the failure could not be recorded");
+                Stop::Failed(error)
+            }
+        }
+    }
+
+    /// The upload waits for another try; what was transferred stays.
+    async fn postpone(&self, error: Error, wait: std::time::Duration) -> Stop {
+        let upload = self.claim.upload_id();
+        tracing::warn!(%upload, %error, code = %error.code, ?wait, "will be tried again");
+        match self.ferry.records.postpone(self.claim, &error, wait).await {
+            Ok(_) => Stop::LeaseLost,
+            Err(unwritable) => {
+                tracing::error!(%upload, %unwritable, "the wait could not be recorded; the lease will run out");
                 Stop::Failed(error)
             }
         }
@@ -160,7 +183,7 @@ impl Import<'_> {
         Ok(())
     }
 
-    async fn validated(&self, found: &steps::Found) -> Result<(), Stop> {
+    async fn validated(&self, found: &judge::Found) -> Result<(), Stop> {
         if self.claim.detail.upload.status == Validated {
             return Ok(());
         }

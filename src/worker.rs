@@ -1,5 +1,7 @@
 //! A process that works on uploads: its lock, its leases, its claims.
 
+mod pool;
+
 use std::convert::Infallible;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -8,21 +10,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use modelferry_providers::Plan;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
+pub use self::pool::{Pool, PoolSettings};
 use crate::error::{Code, Error, Stop};
 use crate::import::{self, Ferry};
 use crate::progress::Observer;
-use crate::records::{Claim, Records};
+use crate::records::{Claim, Records, Signal};
 use crate::storage::Storage;
 use crate::upload::Upload;
 
 /// How long a claim holds without being renewed.
 const LEASE: Duration = Duration::from_secs(30);
-/// How often it is renewed.
-const RENEWAL: Duration = Duration::from_secs(10);
 /// How often dead workers are looked for.
 const WAKE: Duration = Duration::from_secs(2);
 /// How often an upload that another worker has is looked at again.
@@ -161,16 +165,36 @@ impl Worker {
                 () = tokio::time::sleep(POLL) => {}
             }
         };
+        self.work(ferry, claim, LEASE, resolved, observer, cancel)
+            .await
+    }
+
+    /// Works on one claimed upload until it ends or the claim is lost.
+    async fn work(
+        &self,
+        ferry: &Ferry,
+        claim: Claim,
+        lease: Duration,
+        resolved: Option<Plan>,
+        observer: Arc<dyn Observer>,
+        cancel: &CancellationToken,
+    ) -> Result<(), Stop> {
         let working = cancel.child_token();
-        let keeper = keep_lease(ferry.records.clone(), claim.clone(), working.clone());
+        let keeper = keep_lease(ferry.records.clone(), claim.clone(), lease, working.clone());
         let outcome = tokio::select! {
             outcome = Box::pin(import::run(ferry, &claim, resolved, observer, &working)) => outcome,
             never = self.keep_freeing_the_dead(&ferry.records) => match never {},
         };
         drop(keeper);
-        if outcome.is_err() && ferry.records.release(&claim).await.is_err() {
-            // The lock file tells the next process that this claim is nobody's.
-            self.owes_a_claim.store(true, Ordering::Relaxed);
+        if outcome.is_err() {
+            match ferry.records.release(&claim).await {
+                Ok(held) if !held && matches!(outcome, Err(Stop::Interrupted)) => {
+                    return Err(Stop::LeaseLost);
+                }
+                Ok(_) => {}
+                // The lock file tells the next process that this claim is nobody's.
+                Err(_) => self.owes_a_claim.store(true, Ordering::Relaxed),
+            }
         }
         outcome
     }
@@ -202,24 +226,45 @@ impl Drop for Worker {
 }
 
 /// Renews a claim for as long as the handle lives. Work ends before a lease
-/// that can't be renewed does.
-fn keep_lease(records: Records, claim: Claim, working: CancellationToken) -> AbortOnDropHandle<()> {
+/// that can't be renewed does, and at once when somebody else ended the upload.
+fn keep_lease(
+    records: Records,
+    claim: Claim,
+    lease: Duration,
+    working: CancellationToken,
+) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
-        let mut failures = 0;
+        let mut signals = records.signals();
+        let renewal = lease / 3;
+        let mut held_until = Instant::now() + lease;
         loop {
-            tokio::time::sleep(RENEWAL).await;
-            match records.renew(&claim, LEASE).await {
-                Ok(true) => failures = 0,
-                Ok(false) => break,
-                Err(error) => {
+            wait_or_hear_of(&mut signals, claim.upload_id(), renewal).await;
+            let begun = Instant::now();
+            // A worker that learns too late that its lease is over works beside its successor.
+            match timeout_at(held_until - renewal / 2, records.renew(&claim, lease)).await {
+                Ok(Ok(true)) => held_until = begun + lease,
+                Ok(Ok(false)) | Err(_) => break,
+                Ok(Err(error)) => {
                     tracing::warn!(%error, "the lease could not be renewed");
-                    failures += 1;
+                    tokio::time::sleep(renewal / 10).await;
                 }
-            }
-            if failures >= 2 {
-                break;
             }
         }
         working.cancel();
     }))
+}
+
+/// Returns after `wait`, or earlier when the upload is said to have changed.
+async fn wait_or_hear_of(signals: &mut Receiver<Signal>, upload: &str, wait: Duration) {
+    let heard = async {
+        loop {
+            match signals.recv().await {
+                Ok(Signal::Changed(changed)) if changed == upload => return,
+                Err(RecvError::Closed) => std::future::pending().await,
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+            }
+        }
+    };
+    // Time is up: that is the other way to return.
+    let _ = tokio::time::timeout(wait, heard).await;
 }

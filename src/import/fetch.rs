@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::StreamExt;
+use futures_util::stream::{FuturesOrdered, FuturesUnordered};
 use modelferry_providers::{Artifact, Auth, Plan, Sha256};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -45,43 +46,51 @@ type Done = mpsc::UnboundedSender<(u32, Stored)>;
 
 impl Import<'_> {
     /// Takes what the storage already holds. Returns what it does not.
-    pub(super) async fn reuse(&self, plan: &Plan) -> Result<Vec<u32>, Stop> {
+    pub(super) async fn reuse(
+        &self,
+        plan: &Plan,
+        refused: &HashSet<u32>,
+    ) -> Result<Vec<u32>, Stop> {
         let rows = self.ferry.records.artifacts(self.claim.upload_id()).await?;
         let done: HashSet<u32> = rows
             .iter()
             .filter(|row| row.status == ArtifactStatus::Stored)
             .map(|row| row.position)
             .collect();
-        let open = (0u32..)
+        let mut open = (0u32..)
             .zip(&plan.artifacts)
-            .filter(|(index, _)| !done.contains(index));
-        let looks: Vec<(u32, Option<Stored>)> = stream::iter(open)
-            .map(|(index, artifact)| async move {
-                Ok::<_, Stop>((index, self.find_held(index, artifact).await?))
-            })
-            .buffered(LOOKS)
-            .try_collect()
-            .await?;
+            .filter(|(index, _)| !done.contains(index) && !refused.contains(index));
         let (mut missing, mut found) = (Vec::new(), Vec::new());
-        for (index, stored) in looks {
-            match stored {
-                Some(stored) => found.push((index, stored)),
-                None => missing.push(index),
+        let mut looks = FuturesOrdered::new();
+        loop {
+            while looks.len() < LOOKS
+                && let Some((index, artifact)) = open.next()
+            {
+                looks.push_back(self.find_held(index, artifact));
+            }
+            match looks.next().await.transpose()? {
+                Some((index, Some(stored))) => found.push((index, stored)),
+                Some((index, None)) => missing.push(index),
+                None => break,
             }
         }
         self.keep(&found).await?;
         Ok(missing)
     }
 
-    async fn find_held(&self, index: u32, artifact: &Artifact) -> Result<Option<Stored>, Stop> {
+    async fn find_held(
+        &self,
+        index: u32,
+        artifact: &Artifact,
+    ) -> Result<(u32, Option<Stored>), Stop> {
         let Some((sha256, size)) = self.ferry.held_blob(artifact).await? else {
-            return Ok(None);
+            return Ok((index, None));
         };
         if self.claim.detail.plan.is_some() {
             // A worker that died right after publishing left the place it was staged at.
             self.ferry.storage.discard(&self.stage_name(index)).await?;
         }
-        Ok(Some(taken(artifact, sha256, size)))
+        Ok((index, Some(taken(artifact, sha256, size))))
     }
 
     /// Moves what is missing, several files side by side. What another upload
@@ -156,24 +165,8 @@ impl Import<'_> {
         let (done, mut finished) = mpsc::unbounded_channel();
         let (small, large): (Vec<Want>, Vec<Want>) =
             mine.into_iter().partition(|want| want.is_small(plan));
-        let fetch = |wants: Vec<Want>, at_once: usize, done: Done| {
-            let (auth, stop) = (&auth, &stop);
-            let fetches = stream::iter(wants)
-                .map(move |want| {
-                    let done = done.clone();
-                    async move { self.fetch(plan, want, auth, stop, &done).await }
-                })
-                .buffer_unordered(at_once);
-            fetches.fold(Ok(()), async |first: Result<(), Stop>, outcome| {
-                if outcome.is_err() {
-                    stop.cancel();
-                }
-                // What came first is the cause; that the others were stopped is not.
-                first.and(outcome)
-            })
-        };
-        let small = fetch(small, SMALL, done.clone());
-        let large = fetch(large, LARGE, done);
+        let small = self.fetch_some(plan, small, SMALL, &auth, &stop, done.clone());
+        let large = self.fetch_some(plan, large, LARGE, &auth, &stop, done);
         let fetched = async {
             let (small, large) = tokio::join!(small, large);
             match (small, large) {
@@ -201,6 +194,35 @@ impl Import<'_> {
                 Ok(()) => fetched.await,
                 Err(stop) => Err(stop),
             },
+        }
+    }
+
+    /// Fetches these, so many at once. The first failure is the one that counts.
+    async fn fetch_some(
+        &self,
+        plan: &Plan,
+        wants: Vec<Want>,
+        at_once: usize,
+        auth: &Auth,
+        stop: &CancellationToken,
+        done: Done,
+    ) -> Result<(), Stop> {
+        let mut waiting = wants.into_iter();
+        let mut running = FuturesUnordered::new();
+        let mut first = Ok(());
+        loop {
+            while running.len() < at_once
+                && let Some(want) = waiting.next()
+            {
+                running.push(self.fetch(plan, want, auth, stop, &done));
+            }
+            let Some(outcome) = running.next().await else {
+                return first;
+            };
+            if outcome.is_err() {
+                stop.cancel();
+            }
+            first = first.and(outcome);
         }
     }
 
