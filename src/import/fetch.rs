@@ -19,7 +19,7 @@ use crate::progress::{ArtifactMeter, Event};
 use crate::records::Stored;
 use crate::storage::ONE_PART;
 use crate::transfer::{Job, Landed};
-use crate::upload::{ArtifactStatus, Verification};
+use crate::upload::Verification;
 
 /// Large files of one upload that are on their way at once. Connections and
 /// memory are bounded elsewhere.
@@ -52,11 +52,7 @@ impl Import<'_> {
         refused: &HashSet<u32>,
     ) -> Result<Vec<u32>, Stop> {
         let rows = self.ferry.records.artifacts(self.claim.upload_id()).await?;
-        let done: HashSet<u32> = rows
-            .iter()
-            .filter(|row| row.status == ArtifactStatus::Stored)
-            .map(|row| row.position)
-            .collect();
+        let done = self.ferry.still_held(&rows).await?;
         let mut open = (0u32..)
             .zip(&plan.artifacts)
             .filter(|(index, _)| !done.contains(index) && !refused.contains(index));
