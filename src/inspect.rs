@@ -263,9 +263,9 @@ fn reads_as_pickle(
     let mut region = Region::new(source, 0, size);
     let report = pickle::walk_all(&mut Feed::new(&mut region), gate.extra)?;
     let went_on = match report.end {
-        End::Stopped => true,
+        End::Stopped | End::TooMuch(_) => true,
         End::Cut => !is_text,
-        End::Broken(_) | End::TooMuch(_) => false,
+        End::Broken(_) => false,
     };
     Ok(went_on && report.opcodes > 1)
 }

@@ -29,6 +29,8 @@ const LOOKED_INTO: usize = 10_000;
 /// An entry that is walked may unpack to this many bytes, and this many times its packed size.
 const UNPACKED_FREE: u64 = 32 * 1024 * 1024;
 const UNPACKED_RATIO: u64 = 40;
+/// All entries that are walked together may unpack to this many bytes, and twice the archive.
+const WALKED_FREE: u64 = 512 * 1024 * 1024;
 /// A whole archive may unpack to this many bytes, and this many times its size.
 const TOTAL_FREE: u64 = 1024 * 1024 * 1024;
 const TOTAL_RATIO: u64 = 200;
@@ -77,8 +79,15 @@ fn read_plain(
 ) -> Result<Finding, InspectError> {
     let mut judge = Judge::new(Finding::new(format), gate);
     let strict = format != Format::Zip;
-    judge.fault = if strict { directory.fault() } else { None };
+    judge.fault = if strict {
+        directory.fault()
+    } else {
+        directory.overlap()
+    };
     judge.open = !strict;
+    if let Some(count) = directory.unread {
+        judge.note_or_warn(format!("its {count} entries are too many to look into"));
+    }
     judge.check_total(directory, source.size());
     for (index, entry) in directory.in_order().enumerate() {
         if entry.is_folder() {
@@ -109,6 +118,9 @@ pub(super) struct Judge<'g> {
     pub(super) fault: Option<String>,
     /// Where the entries that were looked at end.
     reached: u64,
+    /// Unpacked bytes of the entries that were walked, and how many there may be.
+    walked: u64,
+    most_walked: u64,
     /// A plain archive: nested archives and odd entries are warned of, not refused.
     open: bool,
     gate: Gate<'g>,
@@ -120,6 +132,8 @@ impl<'g> Judge<'g> {
             finding,
             fault: None,
             reached: 0,
+            walked: 0,
+            most_walked: WALKED_FREE,
             open: false,
             gate,
         }
@@ -164,6 +178,7 @@ impl<'g> Judge<'g> {
 
     /// Notes an archive that would unpack to far more than it is, before anything is unpacked.
     pub(super) fn check_total(&mut self, directory: &Directory, size: u64) {
+        self.most_walked = size.saturating_mul(2).saturating_add(WALKED_FREE);
         let total = directory
             .entries
             .iter()
@@ -273,7 +288,9 @@ impl<'g> Judge<'g> {
         at: u64,
         source: &mut Source<'_>,
     ) -> Result<(), InspectError> {
-        self.check_expansion(what, entry)?;
+        if !self.may_unpack(what, entry)? {
+            return Ok(());
+        }
         let Some(mut bytes) = Unpacked::new(entry, at, source) else {
             return Ok(());
         };
@@ -318,7 +335,9 @@ impl<'g> Judge<'g> {
         source: &mut Source<'_>,
     ) -> Result<Report, InspectError> {
         self.gate.admit(&format!("{what} is a pickle"))?;
-        self.check_expansion(what, entry)?;
+        if !self.may_unpack(what, entry)? {
+            return Ok(Report::default());
+        }
         let (report, whole) = walk_entry(entry, at, source, self.gate.extra)?.ok_or_else(|| {
             malformed(format!(
                 "{what} is packed by a method that PyTorch does not know"
@@ -379,18 +398,21 @@ impl<'g> Judge<'g> {
         Ok(())
     }
 
-    fn check_expansion(&mut self, what: &str, entry: &Entry) -> Result<(), InspectError> {
+    /// Whether an entry may be walked: alone and with those before it, it stays in bounds. Where
+    /// it does not it is refused, or let through unseen where anything is.
+    fn may_unpack(&mut self, what: &str, entry: &Entry) -> Result<bool, InspectError> {
         let most = entry
             .packed()
             .saturating_mul(UNPACKED_RATIO)
             .saturating_add(UNPACKED_FREE);
-        if entry.method == STORED || entry.size <= most {
-            return Ok(());
+        self.walked = self.walked.saturating_add(entry.size);
+        let fits = entry.method == STORED || entry.size <= most;
+        if fits && self.walked <= self.most_walked {
+            return Ok(true);
         }
-        self.gate.refuse_hidden(
-            format!("{what} unpacks to {} bytes, too much to check", entry.size),
-            &mut self.finding,
-        )
+        let message = format!("{what} unpacks to {} bytes, too much to check", entry.size);
+        self.gate.refuse_hidden(message, &mut self.finding)?;
+        Ok(false)
     }
 }
 

@@ -14,6 +14,10 @@ impl<T: Read + Seek + ?Sized> Content for T {}
 
 /// How much one read fetches.
 const WINDOW: u64 = 64 * 1024;
+/// Pickle opcodes that are walked in one file: so many, and one more for so many bytes. Checkpoints
+/// have some thousand; a second or so is spent on a file that has more than this.
+const OPCODES_FREE: u64 = 20_000_000;
+const BYTES_AN_OPCODE: u64 = 32;
 
 /// A file of known size, read through one buffer.
 pub(super) struct Source<'a> {
@@ -22,6 +26,7 @@ pub(super) struct Source<'a> {
     at: Option<u64>,
     window: Vec<u8>,
     window_start: u64,
+    opcodes_left: u64,
 }
 
 impl<'a> Source<'a> {
@@ -32,7 +37,15 @@ impl<'a> Source<'a> {
             at: None,
             window: Vec::new(),
             window_start: 0,
+            opcodes_left: OPCODES_FREE + size / BYTES_AN_OPCODE,
         }
+    }
+
+    /// Grants up to `most` of the pickle opcodes that may still be walked in this file.
+    pub(super) fn grant(&mut self, most: u64) -> u64 {
+        let granted = most.min(self.opcodes_left);
+        self.opcodes_left -= granted;
+        granted
     }
 
     pub(super) fn size(&self) -> u64 {
@@ -84,8 +97,8 @@ impl<'a> Source<'a> {
         }
         let held = self.in_window(offset);
         let n = held.len().min(into.len());
-        for (to, from) in into.iter_mut().zip(held) {
-            *to = *from;
+        if let (Some(to), Some(from)) = (into.get_mut(..n), held.get(..n)) {
+            to.copy_from_slice(from);
         }
         if n == 0 {
             Err(self.ended_early(offset))

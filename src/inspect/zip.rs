@@ -19,6 +19,8 @@ pub(super) use unpack::Unpacked;
 
 /// Largest directory that is read, in bytes.
 const MAX_DIRECTORY: u64 = 64 * 1024 * 1024;
+/// Most entries that are kept.
+const MAX_ENTRIES: u64 = 250_000;
 const END_RECORD: usize = 22;
 const LONGEST_COMMENT: usize = 65_535;
 const SATURATED: u64 = 0xffff_ffff;
@@ -53,6 +55,8 @@ pub(super) struct Directory {
     pub(super) entries: Vec<Entry>,
     /// Where it starts, which is where the data ends.
     start: u64,
+    /// How many entries it says it has, where they are too many to be read.
+    pub(super) unread: Option<u64>,
 }
 
 /// Where an entry's data lies, after its local header was compared.
@@ -108,11 +112,12 @@ impl Entry {
 /// Reads the end record and the central directory.
 pub(super) fn directory(source: &mut Source<'_>) -> Result<Directory, InspectError> {
     let end = find_end(source)?;
-    if end.directory_size > MAX_DIRECTORY {
-        return Err(malformed(format!(
-            "its zip directory of {} bytes is too large to check",
-            end.directory_size
-        )));
+    if end.directory_size > MAX_DIRECTORY || end.entries > MAX_ENTRIES {
+        return Ok(Directory {
+            entries: Vec::new(),
+            start: end.directory_at,
+            unread: Some(end.entries),
+        });
     }
     let bytes = source.bytes_at(
         end.directory_at,
@@ -120,7 +125,7 @@ pub(super) fn directory(source: &mut Source<'_>) -> Result<Directory, InspectErr
     )?;
     let mut fields = Fields::new(&bytes);
     let mut entries = Vec::new();
-    while !fields.is_empty() {
+    while !fields.is_empty() && entries.len() as u64 <= MAX_ENTRIES {
         entries.push(
             read_entry(&mut fields, end.directory_at)
                 .ok_or_else(|| malformed("its zip directory is damaged"))?,
@@ -136,6 +141,7 @@ pub(super) fn directory(source: &mut Source<'_>) -> Result<Directory, InspectErr
     Ok(Directory {
         entries,
         start: end.directory_at,
+        unread: None,
     })
 }
 
@@ -287,20 +293,26 @@ impl Directory {
                 shown(&twin.name, 120)
             ));
         }
+        let before = self.entries.iter().map(|entry| entry.header_at).min();
+        if before.is_some_and(|start| start != 0) {
+            return Some("bytes come before its first entry".to_owned());
+        }
+        self.overlap()
+    }
+
+    /// Says that entries share bytes, as those of bombs do.
+    pub(super) fn overlap(&self) -> Option<String> {
         let mut places: Vec<(u64, u64)> = self
             .entries
             .iter()
             .map(|entry| (entry.header_at, entry.least_end()))
             .collect();
         places.sort_unstable();
-        if places.first().is_some_and(|(start, _)| *start != 0) {
-            return Some("bytes come before its first entry".to_owned());
-        }
-        let overlap = places
+        places
             .iter()
             .zip(places.iter().skip(1))
-            .any(|((_, end), (start, _))| end > start);
-        overlap.then(|| "its entries overlap".to_owned())
+            .find(|((_, end), (start, _))| end > start)
+            .map(|(_, (start, _))| format!("its entries overlap at byte {start}"))
     }
 
     /// The entries as they lie in the file.

@@ -121,4 +121,11 @@ impl Stream for Unpacked<'_, '_> {
     fn length(&self) -> u64 {
         self.length
     }
+
+    fn grant(&mut self, most: u64) -> u64 {
+        match &mut self.bytes {
+            Bytes::Stored(region) => region.grant(most),
+            Bytes::Deflated(inflate) => inflate.get_mut().0.grant(most),
+        }
+    }
 }
