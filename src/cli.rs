@@ -7,6 +7,7 @@ mod output;
 mod resolve;
 mod session;
 mod uploads;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,6 +19,8 @@ use modelferry_providers::{Selection, Sha256};
 use self::output::Output;
 use crate::config::{Config, Flags};
 use crate::error::{Code, Error};
+use crate::import::Overrides;
+use crate::inspect::PicklePolicy;
 use crate::upload::Kind;
 
 /// Ferries models from Hugging Face, Civitai and plain URLs into storage you
@@ -63,6 +66,8 @@ enum Command {
         #[command(subcommand)]
         command: UploadsCommand,
     },
+    /// Work on whatever is asked for, without an API
+    Worker(WorkerArgs),
     /// The settings
     Config {
         #[command(subcommand)]
@@ -105,6 +110,12 @@ struct SourceArgs {
     /// What the one file must hash to
     #[arg(long, value_name = "HEX")]
     sha256: Option<Sha256>,
+    /// What to do with pickles this time: scan, refuse or allow
+    #[arg(long, value_name = "POLICY")]
+    pickle: Option<PicklePolicy>,
+    /// Take files that their hub's own scan calls dangerous
+    #[arg(long)]
+    allow_flagged: bool,
     /// Write NAME.civitai.info and a preview beside the files in the library
     #[arg(long)]
     sidecar: bool,
@@ -145,6 +156,20 @@ struct ListArgs {
     /// At most so many
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
+}
+
+#[derive(Debug, Args)]
+struct WorkerArgs {
+    /// Uploads worked on at once [default: the setting `workers`]
+    #[arg(long, value_name = "N", value_parser = workers)]
+    workers: Option<usize>,
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=256) => Ok(number),
+        _ => Err("it should be a whole number from 1 to 256".to_owned()),
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -216,7 +241,7 @@ impl Cli {
             Err(error) => return output.refuse(&error),
         };
         output.start_logs(self.verbose, &config);
-        let outcome = self.command.run(&output, &config).await;
+        let outcome = Box::pin(self.command.run(&output, &config)).await;
         outcome.unwrap_or_else(|error| match error.code {
             Code::NotFound => {
                 output.error(&error);
@@ -237,6 +262,7 @@ impl Command {
                 UploadsCommand::List(args) => uploads::list(output, config, &args).await,
                 UploadsCommand::Show { id } => uploads::show(output, config, &id).await,
             },
+            Self::Worker(args) => worker::run(output, config, &args).await,
             Self::Config {
                 command: ConfigCommand::Show,
             } => Ok(config::show(output, config)),
@@ -252,5 +278,10 @@ fn request(
 ) -> Result<crate::request::ImportRequest, Error> {
     let mut reference = ferry.providers.parse(source)?;
     reference.selection = args.selection();
-    Ok(crate::request::ImportRequest::local(reference, args.kind))
+    let mut request = crate::request::ImportRequest::local(reference, args.kind);
+    request.overrides = Overrides {
+        pickle: args.pickle,
+        allow_flagged: args.allow_flagged,
+    };
+    Ok(request)
 }

@@ -73,6 +73,8 @@ codes! {
     UnsafePickle = "unsafe_pickle",
     /// Not the format it claims.
     MalformedFile = "malformed_file",
+    /// A rule of whoever runs this refuses it.
+    NotAllowed = "not_allowed",
     /// Over a bound.
     TooLarge = "too_large",
     /// No room left.
@@ -217,7 +219,8 @@ impl From<StorageError> for Error {
 pub enum Stop {
     /// The process was asked to end. Everything is kept.
     Interrupted,
-    /// Another worker has the upload now. Nothing more may be written.
+    /// Another worker has the upload now, or will have it: it was put back
+    /// for later, or cancelled. Nothing more may be written.
     LeaseLost,
     /// It can't be done.
     Failed(Error),

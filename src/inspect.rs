@@ -41,7 +41,8 @@ pub use finding::{
     Finding, Format, InspectError, MAX_METADATA, Nature, Refusal, RefusalReason, Warning,
     WarningKind,
 };
-pub use kind::{Kind, UnknownKind, settle};
+pub use kind::{Kind, UnknownKind, clash, settle};
+pub use name::{promises_pickle, promises_weights, tells_early};
 pub use pickle::{AllowList, AllowListError, PicklePolicy};
 pub use source::Content;
 

@@ -9,22 +9,29 @@ mod db;
 mod jobs;
 mod moves;
 mod place;
+mod queue;
+mod signals;
 mod trouble;
 mod uploads;
+mod verdicts;
 
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Utc};
+use tokio::sync::broadcast;
 
 pub use self::artifacts::{ArtifactRow, Stored};
 use self::db::{Db, fetch_optional};
 pub use self::jobs::Claim;
 pub use self::moves::{Entity, EntityFile};
 pub use self::place::{Database, PostgresTarget};
+pub use self::queue::Terms;
+pub use self::signals::Signal;
 use self::trouble::unreadable;
 pub use self::uploads::{Filter, NewUpload, UploadDetail};
+pub use self::verdicts::Refused;
 use crate::error::Error;
 
 /// The records of one database. Cheap to clone.
@@ -62,9 +69,9 @@ impl Records {
     /// # Errors
     /// When the database can't be read.
     pub async fn set_clock(&self) -> Result<(), Error> {
-        let Db::Postgres(_) = &self.db else {
+        if !self.db.is_server() {
             return Ok(());
-        };
+        }
         let mut conn = self.db.read().await?;
         let before = Utc::now().timestamp_millis();
         let sql = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
@@ -75,6 +82,12 @@ impl Records {
             self.ahead.store(there - here, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// Hears of work and of changes, from now on. On PostgreSQL also of those
+    /// that other processes make.
+    pub fn signals(&self) -> broadcast::Receiver<Signal> {
+        self.db.subscribe()
     }
 
     /// Now, by the database's clock.

@@ -4,6 +4,7 @@ use modelferry_providers::{Locator, Plan, Reference};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::import::Overrides;
 use crate::upload::{Kind, UploadSource};
 
 /// The owner of what is imported from this machine's command line.
@@ -25,6 +26,9 @@ pub struct ImportRequest {
     pub register: bool,
     /// From -10 to 10; higher goes first.
     pub priority: i32,
+    /// What this import may do beyond the configuration.
+    #[serde(default)]
+    pub overrides: Overrides,
     /// The API's `config`, echoed on the record.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub config: Option<serde_json::Value>,
@@ -40,6 +44,7 @@ impl ImportRequest {
             kind,
             register: true,
             priority: 0,
+            overrides: Overrides::default(),
             config: None,
         }
     }
@@ -73,6 +78,14 @@ impl ImportRequest {
         }
     }
 
+    /// Where the bytes come from: a hub's name, or a URL's host and port.
+    pub fn host(&self) -> String {
+        match &self.reference.locator {
+            Locator::Other { url } => url.authority(),
+            Locator::HuggingFace(_) | Locator::Civitai(_) => self.reference.provider().to_string(),
+        }
+    }
+
     /// The source's URL as a record may show it: none but a plain URL, and of
     /// that no query.
     pub fn shown_source(&self) -> Option<String> {
@@ -89,12 +102,14 @@ impl ImportRequest {
             &self.reference.selection,
             self.kind,
             self.register,
+            self.overrides,
         ))
     }
 
     /// The same for two requests that came to the same thing: the pinned
-    /// revision counts, how it was asked for does not.
-    pub fn plan_key(&self, plan: &Plan) -> String {
+    /// revision counts, how it was asked for does not. `rules` is the
+    /// fingerprint of what decided which files are taken.
+    pub fn plan_key(&self, plan: &Plan, rules: &str) -> String {
         let files: Vec<_> = plan
             .artifacts
             .iter()
@@ -108,6 +123,7 @@ impl ImportRequest {
             self.reference.selection.sha256,
             self.kind,
             self.register,
+            rules,
         ))
     }
 }

@@ -1,5 +1,7 @@
 //! A process that works on uploads: its lock, its leases, its claims.
 
+mod pool;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,21 +9,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use modelferry_providers::Plan;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
+pub use self::pool::{Pool, PoolSettings};
 use crate::error::{Code, Error, Stop};
 use crate::import::{self, Ferry};
 use crate::progress::Observer;
-use crate::records::{Claim, Records};
+use crate::records::{Claim, Records, Signal};
 use crate::storage::Storage;
 use crate::upload::Upload;
 
 /// How long a claim holds without being renewed.
 const LEASE: Duration = Duration::from_secs(30);
-/// How often it is renewed.
-const RENEWAL: Duration = Duration::from_secs(10);
 /// How often an upload that another worker has is looked at again.
 const POLL: Duration = Duration::from_millis(500);
 
@@ -68,16 +72,25 @@ impl Worker {
     /// # Errors
     /// When records or storage can't be reached.
     pub async fn clean_up(&self, records: &Records, storage: &dyn Storage) -> Result<(), Error> {
-        for (id, lock_path) in self.dead_workers() {
-            let freed = records.release_dead(&id).await?;
-            tracing::info!(worker = %id, freed, "a worker of this machine had died");
-            let _ = fs::remove_file(lock_path);
-        }
+        self.free_the_dead(records).await?;
         // Staged before asked: an upload that begins in between is in neither list's gap.
         let staged = storage.staged_uploads().await?;
         let resumable = records.resumable().await?;
         for staged in staged.iter().filter(|it| !resumable.contains(&it.upload)) {
             storage.discard_upload(&staged.upload).await?;
+        }
+        Ok(())
+    }
+
+    /// Frees what dead workers of this machine had claimed.
+    ///
+    /// # Errors
+    /// When the records can't be reached.
+    pub async fn free_the_dead(&self, records: &Records) -> Result<(), Error> {
+        for (id, lock_path) in self.dead_workers() {
+            let freed = records.release_dead(&id).await?;
+            tracing::info!(worker = %id, freed, "a worker of this machine had died");
+            let _ = fs::remove_file(lock_path);
         }
         Ok(())
     }
@@ -136,13 +149,33 @@ impl Worker {
                 () = tokio::time::sleep(POLL) => {}
             }
         };
+        self.work(ferry, claim, LEASE, resolved, observer, cancel)
+            .await
+    }
+
+    /// Works on one claimed upload until it ends or the claim is lost.
+    async fn work(
+        &self,
+        ferry: &Ferry,
+        claim: Claim,
+        lease: Duration,
+        resolved: Option<Plan>,
+        observer: Arc<dyn Observer>,
+        cancel: &CancellationToken,
+    ) -> Result<(), Stop> {
         let working = cancel.child_token();
-        let keeper = keep_lease(ferry.records.clone(), claim.clone(), working.clone());
+        let keeper = keep_lease(ferry.records.clone(), claim.clone(), lease, working.clone());
         let outcome = import::run(ferry, &claim, resolved, observer, &working).await;
         drop(keeper);
-        if outcome.is_err() && ferry.records.release(&claim).await.is_err() {
-            // The lock file tells the next process that this claim is nobody's.
-            self.owes_a_claim.store(true, Ordering::Relaxed);
+        if outcome.is_err() {
+            match ferry.records.release(&claim).await {
+                Ok(held) if !held && matches!(outcome, Err(Stop::Interrupted)) => {
+                    return Err(Stop::LeaseLost);
+                }
+                Ok(_) => {}
+                // The lock file tells the next process that this claim is nobody's.
+                Err(_) => self.owes_a_claim.store(true, Ordering::Relaxed),
+            }
         }
         outcome
     }
@@ -174,24 +207,45 @@ impl Drop for Worker {
 }
 
 /// Renews a claim for as long as the handle lives. Work ends before a lease
-/// that can't be renewed does.
-fn keep_lease(records: Records, claim: Claim, working: CancellationToken) -> AbortOnDropHandle<()> {
+/// that can't be renewed does, and at once when somebody else ended the upload.
+fn keep_lease(
+    records: Records,
+    claim: Claim,
+    lease: Duration,
+    working: CancellationToken,
+) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
-        let mut failures = 0;
+        let mut signals = records.signals();
+        let renewal = lease / 3;
+        let mut held_until = Instant::now() + lease;
         loop {
-            tokio::time::sleep(RENEWAL).await;
-            match records.renew(&claim, LEASE).await {
-                Ok(true) => failures = 0,
-                Ok(false) => break,
-                Err(error) => {
+            wait_or_hear_of(&mut signals, claim.upload_id(), renewal).await;
+            let begun = Instant::now();
+            // A worker that learns too late that its lease is over works beside its successor.
+            match timeout_at(held_until - renewal / 2, records.renew(&claim, lease)).await {
+                Ok(Ok(true)) => held_until = begun + lease,
+                Ok(Ok(false)) | Err(_) => break,
+                Ok(Err(error)) => {
                     tracing::warn!(%error, "the lease could not be renewed");
-                    failures += 1;
+                    tokio::time::sleep(renewal / 10).await;
                 }
-            }
-            if failures >= 2 {
-                break;
             }
         }
         working.cancel();
     }))
+}
+
+/// Returns after `wait`, or earlier when the upload is said to have changed.
+async fn wait_or_hear_of(signals: &mut Receiver<Signal>, upload: &str, wait: Duration) {
+    let heard = async {
+        loop {
+            match signals.recv().await {
+                Ok(Signal::Changed(changed)) if changed == upload => return,
+                Err(RecvError::Closed) => std::future::pending().await,
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+            }
+        }
+    };
+    // Time is up: that is the other way to return.
+    let _ = tokio::time::timeout(wait, heard).await;
 }

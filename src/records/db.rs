@@ -13,8 +13,10 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Connection, PgConnection, Postgres, Sqlite, SqliteConnection};
+use tokio::sync::broadcast;
 
 use super::place::Database;
+use super::signals::{CHANNEL, Signal, Signals};
 use super::trouble::{broken, unusable};
 use crate::error::Error;
 
@@ -28,9 +30,15 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// so that two versions can run side by side while one takes over.
 const ROLLING: bool = true;
 
-/// The connections to one database.
+/// One database, and the signals that go with its changes.
 #[derive(Debug, Clone)]
-pub(super) enum Db {
+pub(super) struct Db {
+    pool: Pool,
+    signals: Signals,
+}
+
+#[derive(Debug, Clone)]
+enum Pool {
     Sqlite(SqlitePool),
     Postgres(PgPool),
 }
@@ -44,7 +52,14 @@ pub(super) enum Conn {
 
 /// A transaction that may write.
 #[derive(Debug)]
-pub(super) enum Tx {
+pub(super) struct Tx {
+    inner: Inner,
+    signals: Signals,
+    pending: Vec<Signal>,
+}
+
+#[derive(Debug)]
+enum Inner {
     Sqlite(sqlx::Transaction<'static, Sqlite>),
     Postgres(sqlx::Transaction<'static, Postgres>),
 }
@@ -66,83 +81,59 @@ impl Conn {
 
 impl Tx {
     pub fn link(&mut self) -> Link<'_> {
-        match self {
-            Self::Sqlite(tx) => Link::Sqlite(tx),
-            Self::Postgres(tx) => Link::Postgres(tx),
+        match &mut self.inner {
+            Inner::Sqlite(tx) => Link::Sqlite(tx),
+            Inner::Postgres(tx) => Link::Postgres(tx),
         }
     }
 
-    pub async fn commit(self) -> Result<(), Error> {
-        match self {
-            Self::Sqlite(tx) => tx.commit().await,
-            Self::Postgres(tx) => tx.commit().await,
+    /// Wakes whoever waits for this, once the transaction holds.
+    pub async fn signal(&mut self, signal: Signal) -> Result<(), Error> {
+        match &mut self.inner {
+            Inner::Sqlite(_) => self.pending.push(signal),
+            Inner::Postgres(tx) => {
+                sqlx::query("SELECT pg_notify($1, $2)")
+                    .bind(CHANNEL)
+                    .bind(signal.payload())
+                    .execute(&mut **tx)
+                    .await
+                    .map_err(broken)?;
+            }
         }
-        .map_err(broken)
+        Ok(())
+    }
+
+    pub async fn commit(self) -> Result<(), Error> {
+        match self.inner {
+            Inner::Sqlite(tx) => tx.commit().await,
+            Inner::Postgres(tx) => tx.commit().await,
+        }
+        .map_err(broken)?;
+        for signal in self.pending {
+            self.signals.send(signal);
+        }
+        Ok(())
     }
 }
 
 impl Db {
     /// Connects, and makes or migrates the tables.
     pub async fn open(place: &Database) -> Result<Self, Error> {
-        match place {
-            Database::Sqlite(path) => Self::open_sqlite(place, path).await,
-            Database::Postgres(target) => Self::open_postgres(place, target.options()).await,
-        }
-    }
-
-    async fn open_sqlite(place: &Database, path: &std::path::Path) -> Result<Self, Error> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(PATIENCE);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(8)
-            // SQLite itself ends a transaction that meets a full disk, and sqlx
-            // would go on counting it: such a connection begins no other.
-            .before_acquire(|connection, _| {
-                let usable = !connection.is_in_transaction();
-                Box::pin(async move { Ok(usable) })
-            })
-            .connect_with(options)
-            .await
-            .map_err(|error| unusable(place, &error))?;
-        sqlx::migrate!("src/records/migrations/sqlite")
-            .set_ignore_missing(ROLLING)
-            .run(&pool)
-            .await
-            .map_err(|error| unusable(place, &error.into()))?;
-        Ok(Self::Sqlite(pool))
-    }
-
-    async fn open_postgres(place: &Database, options: &PgConnectOptions) -> Result<Self, Error> {
-        let options = options.clone().application_name("modelferry");
-        // The pool would wait for a server that is not there; a person wants to know at once.
-        let first = PgConnection::connect_with(&options).await;
-        let closed = match first {
-            Ok(first) => first.close().await,
-            Err(error) => Err(error),
+        let pool = match place {
+            Database::Sqlite(path) => open_sqlite(place, path).await?,
+            Database::Postgres(target) => open_postgres(place, target.options()).await?,
         };
-        closed.map_err(|error| unusable(place, &error))?;
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(PATIENCE)
-            .connect_lazy_with(options);
-        sqlx::migrate!("src/records/migrations/postgres")
-            .set_ignore_missing(ROLLING)
-            .run(&pool)
-            .await
-            .map_err(|error| unusable(place, &error.into()))?;
-        Ok(Self::Postgres(pool))
+        Ok(Self {
+            pool,
+            signals: Signals::default(),
+        })
     }
 
     /// A connection to read by.
     pub async fn read(&self) -> Result<Conn, Error> {
-        match self {
-            Self::Sqlite(pool) => pool.acquire().await.map(Conn::Sqlite),
-            Self::Postgres(pool) => pool.acquire().await.map(Conn::Postgres),
+        match &self.pool {
+            Pool::Sqlite(pool) => pool.acquire().await.map(Conn::Sqlite),
+            Pool::Postgres(pool) => pool.acquire().await.map(Conn::Postgres),
         }
         .map_err(broken)
     }
@@ -150,28 +141,101 @@ impl Db {
     /// A transaction that may write. On SQLite it takes the write lock at
     /// once, which is what keeps two of them from failing halfway.
     pub async fn write(&self) -> Result<Tx, Error> {
-        match self {
-            Self::Sqlite(pool) => pool.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
-            Self::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
-        }
-        .map_err(broken)
+        let inner = match &self.pool {
+            Pool::Sqlite(pool) => pool.begin_with("BEGIN IMMEDIATE").await.map(Inner::Sqlite),
+            Pool::Postgres(pool) => pool.begin().await.map(Inner::Postgres),
+        };
+        Ok(Tx {
+            inner: inner.map_err(broken)?,
+            signals: self.signals.clone(),
+            pending: Vec::new(),
+        })
     }
 
     /// The end of a `SELECT` that keeps the rows from changing until the
     /// transaction ends. SQLite has one writer at a time and needs none.
     pub const fn locking(&self) -> &'static str {
-        match self {
-            Self::Sqlite(_) => "",
-            Self::Postgres(_) => " FOR UPDATE",
+        match self.pool {
+            Pool::Sqlite(_) => "",
+            Pool::Postgres(_) => " FOR UPDATE",
         }
     }
 
-    pub async fn close(&self) {
-        match self {
-            Self::Sqlite(pool) => pool.close().await,
-            Self::Postgres(pool) => pool.close().await,
+    /// The same for whoever takes any row: those that others hold are passed over.
+    pub const fn skipping(&self) -> &'static str {
+        match self.pool {
+            Pool::Sqlite(_) => "",
+            Pool::Postgres(_) => " FOR UPDATE SKIP LOCKED",
         }
     }
+
+    /// The signals of this process, and on a server those of all others.
+    pub fn subscribe(&self) -> broadcast::Receiver<Signal> {
+        if let Pool::Postgres(pool) = &self.pool {
+            self.signals.listen(pool);
+        }
+        self.signals.subscribe()
+    }
+
+    /// Whether a server keeps the time for its processes.
+    pub const fn is_server(&self) -> bool {
+        matches!(self.pool, Pool::Postgres(_))
+    }
+
+    pub async fn close(&self) {
+        match &self.pool {
+            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+async fn open_sqlite(place: &Database, path: &std::path::Path) -> Result<Pool, Error> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(PATIENCE);
+    let pool = SqlitePoolOptions::new()
+        .max_connections(8)
+        // SQLite itself ends a transaction that meets a full disk, and sqlx
+        // would go on counting it: such a connection begins no other.
+        .before_acquire(|connection, _| {
+            let usable = !connection.is_in_transaction();
+            Box::pin(async move { Ok(usable) })
+        })
+        .connect_with(options)
+        .await
+        .map_err(|error| unusable(place, &error))?;
+    sqlx::migrate!("src/records/migrations/sqlite")
+        .set_ignore_missing(ROLLING)
+        .run(&pool)
+        .await
+        .map_err(|error| unusable(place, &error.into()))?;
+    Ok(Pool::Sqlite(pool))
+}
+
+async fn open_postgres(place: &Database, options: &PgConnectOptions) -> Result<Pool, Error> {
+    let options = options.clone().application_name("modelferry");
+    // The pool would wait for a server that is not there; a person wants to know at once.
+    let first = PgConnection::connect_with(&options).await;
+    let closed = match first {
+        Ok(first) => first.close().await,
+        Err(error) => Err(error),
+    };
+    closed.map_err(|error| unusable(place, &error))?;
+    let pool = PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(PATIENCE)
+        .connect_lazy_with(options);
+    sqlx::migrate!("src/records/migrations/postgres")
+        .set_ignore_missing(ROLLING)
+        .run(&pool)
+        .await
+        .map_err(|error| unusable(place, &error.into()))?;
+    Ok(Pool::Postgres(pool))
 }
 
 /// Runs a statement on a [`Conn`] or [`Tx`]; answers how many rows it changed.

@@ -6,22 +6,66 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use super::db::{Tx, execute, fetch_optional};
+use super::signals::Signal;
 use super::{Records, UploadDetail};
-use crate::error::Error;
+use crate::error::{Code, Error};
+
+/// How long the first failure is waited out; every further one twice as long.
+const FIRST_WAIT: Duration = Duration::from_secs(2);
+/// The least after a hub said that it was asked too often.
+const RATE_LIMITED_WAIT: Duration = Duration::from_secs(30);
+/// The most.
+const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 
 /// The right to work on one upload, until the lease runs out. Only
-/// [`Records::claim`] makes one.
+/// [`Records::claim`] and [`Records::claim_next`] make one.
 #[derive(Debug, Clone)]
 pub struct Claim {
     /// The upload as it stood when it was claimed.
     pub detail: UploadDetail,
     token: String,
+    attempt: u32,
+    attempts: u32,
 }
 
 impl Claim {
     /// The upload's id.
     pub fn upload_id(&self) -> &str {
         &self.detail.upload.id
+    }
+
+    pub(super) const fn next(
+        detail: UploadDetail,
+        token: String,
+        attempt: u32,
+        attempts: u32,
+    ) -> Self {
+        Self {
+            detail,
+            token,
+            attempt,
+            attempts,
+        }
+    }
+
+    /// How long to wait before the upload is tried again after this failure;
+    /// `None`: it is final. Only what says nothing against the source is
+    /// tried again, and only by a worker that nobody waits for.
+    pub fn tries_again_in(&self, error: &Error) -> Option<Duration> {
+        if !error.code.keeps_staged() || self.attempt >= self.attempts {
+            return None;
+        }
+        let doubled = FIRST_WAIT.saturating_mul(1 << (self.attempt.saturating_sub(1)).min(16));
+        let least = match error.code {
+            Code::RateLimited => RATE_LIMITED_WAIT,
+            _ => FIRST_WAIT,
+        };
+        Some(doubled.clamp(least, LONGEST_WAIT))
+    }
+
+    /// Whether the workers that had it before all died of it.
+    pub const fn is_worn_out(&self) -> bool {
+        self.attempts > 0 && self.attempt > self.attempts
     }
 
     pub(super) fn token(&self) -> &str {
@@ -59,7 +103,7 @@ impl Records {
             return Ok(None);
         }
         let detail = self.get(owner, upload).await?;
-        Ok(Some(Claim { detail, token }))
+        Ok(Some(Claim::next(detail, token, 1, 0)))
     }
 
     /// Keeps a claim alive. `false`: it is lost.
@@ -68,27 +112,36 @@ impl Records {
     /// When the database can't be written.
     pub async fn renew(&self, claim: &Claim, lease: Duration) -> Result<bool, Error> {
         let until = self.now() + millis(lease);
-        self.guarded(
+        let mut conn = self.db.read().await?;
+        let done = execute!(
+            conn,
             "UPDATE jobs SET lease_until = $3 WHERE upload_id = $1 AND lease_token = $2",
-            claim,
+            claim.upload_id(),
+            claim.token(),
             until,
-        )
-        .await
+        )?;
+        Ok(done == 1)
     }
 
-    /// Gives a claim back, so that the next worker need not wait.
+    /// Gives a claim back, so that the next worker need not wait. It does not
+    /// count as a try.
     ///
     /// # Errors
     /// When the database can't be written.
     pub async fn release(&self, claim: &Claim) -> Result<bool, Error> {
-        let sql = "UPDATE jobs SET lease_owner = NULL, lease_token = NULL, lease_until = $3 WHERE upload_id = $1 AND lease_token = $2";
-        self.guarded(sql, claim, 0).await
-    }
-
-    async fn guarded(&self, sql: &'static str, claim: &Claim, value: i64) -> Result<bool, Error> {
-        let mut conn = self.db.read().await?;
-        let done = execute!(conn, sql, claim.upload_id(), &claim.token, value)?;
-        Ok(done == 1)
+        let Some(mut tx) = self.leased(claim).await? else {
+            return Ok(false);
+        };
+        execute!(
+            tx,
+            "UPDATE jobs SET lease_owner = NULL, lease_token = NULL, lease_until = 0, attempt = attempt - 1 \
+             WHERE upload_id = $1 AND lease_token = $2",
+            claim.upload_id(),
+            claim.token(),
+        )?;
+        tx.signal(Signal::Work).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Frees whatever a worker that is known to be dead had claimed.
@@ -96,12 +149,17 @@ impl Records {
     /// # Errors
     /// When the database can't be written.
     pub async fn release_dead(&self, worker: &str) -> Result<u64, Error> {
-        let mut conn = self.db.read().await?;
-        execute!(
-            conn,
+        let mut tx = self.db.write().await?;
+        let freed = execute!(
+            tx,
             "UPDATE jobs SET lease_owner = NULL, lease_token = NULL, lease_until = 0 WHERE lease_owner = $1",
             worker,
-        )
+        )?;
+        if freed > 0 {
+            tx.signal(Signal::Work).await?;
+        }
+        tx.commit().await?;
+        Ok(freed)
     }
 
     /// A transaction of a worker that still has its lease; `None` when it is
@@ -122,25 +180,6 @@ impl Records {
     }
 }
 
-/// Puts an upload's job in the queue, in the transaction that makes it runnable.
-pub(super) async fn enqueue(
-    tx: &mut Tx,
-    job: &str,
-    upload: &str,
-    priority: i32,
-    at: i64,
-) -> Result<(), Error> {
-    execute!(
-        tx,
-        "INSERT INTO jobs (id, kind, upload_id, priority, run_at, attempt, lease_until) VALUES ($1, 'import', $2, $3, $4, 0, 0)",
-        job,
-        upload,
-        i64::from(priority),
-        at,
-    )?;
-    Ok(())
-}
-
-fn millis(duration: Duration) -> i64 {
+pub(super) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2)
 }

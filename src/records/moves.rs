@@ -4,7 +4,8 @@ use modelferry_providers::Sha256;
 use sqlx::AssertSqlSafe;
 
 use super::db::{Tx, execute};
-use super::jobs::enqueue;
+use super::queue::enqueue;
+use super::signals::Signal;
 use super::{Claim, Records, UploadDetail, to_db};
 use crate::error::{Code, Error};
 use crate::upload::Kind;
@@ -144,7 +145,8 @@ impl Records {
             return Ok(false);
         }
         let job = detail.upload.job_id.as_deref().unwrap_or_default();
-        enqueue(&mut tx, job, &detail.upload.id, detail.request.priority, at).await?;
+        enqueue(&mut tx, job, &detail.upload.id, &detail.request, at).await?;
+        tx.signal(Signal::Changed(detail.upload.id.clone())).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -179,6 +181,8 @@ impl Records {
                 from.as_str(),
             )?;
             if moved == 1 {
+                tx.signal(Signal::Changed(claim.upload_id().to_owned()))
+                    .await?;
                 return Ok(Some(tx));
             }
         }
@@ -186,7 +190,7 @@ impl Records {
     }
 }
 
-async fn put_error(tx: &mut Tx, upload: &str, error: &Error) -> Result<(), Error> {
+pub(super) async fn put_error(tx: &mut Tx, upload: &str, error: &Error) -> Result<(), Error> {
     execute!(
         tx,
         "UPDATE uploads SET error_message = $2, error_code = $3, error_hint = $4 WHERE id = $1",

@@ -83,7 +83,7 @@ impl Records {
             to_json(request)?,
             request.key(),
         )?;
-        super::jobs::enqueue(&mut tx, &job, &id, request.priority, at).await?;
+        super::queue::enqueue(&mut tx, &job, &id, request, at).await?;
         tx.commit().await?;
         Ok(self.get(&request.owner, &id).await?.upload)
     }

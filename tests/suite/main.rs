@@ -9,8 +9,11 @@
 
 mod architecture;
 mod bad_input;
+mod choice;
+mod civitai;
 mod crash;
 mod databases;
+mod early_gate;
 mod faults;
 mod import;
 mod interrupt;
@@ -19,7 +22,9 @@ mod program;
 mod real_input;
 mod records;
 mod resume;
+mod rules;
 mod secrets;
 mod stalls;
 mod storage;
 mod support;
+mod worker;

@@ -4,6 +4,7 @@ mod artifacts;
 mod claims;
 mod failures;
 mod moves;
+mod queue;
 mod uploads;
 
 use std::time::Duration;

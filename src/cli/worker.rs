@@ -1,0 +1,34 @@
+//! `worker`
+
+use std::sync::Arc;
+
+use super::output::Output;
+use super::session::Session;
+use super::{Exit, WorkerArgs};
+use crate::config::Config;
+use crate::error::Error;
+use crate::worker::{Pool, PoolSettings};
+
+pub(super) async fn run(
+    output: &Output,
+    config: &Config,
+    args: &WorkerArgs,
+) -> Result<Exit, Error> {
+    let session = Session::open(config).await?;
+    let workers = args.workers.unwrap_or(config.workers);
+    output.note(&format!(
+        "{workers} workers wait for uploads; Ctrl-C stops them"
+    ));
+    let pool = Pool::new(
+        Arc::new(session.worker),
+        session.ferry.clone(),
+        &PoolSettings {
+            workers,
+            lease: config.lease,
+            attempts: config.attempts,
+        },
+    );
+    pool.run(&session.cancel).await;
+    session.ferry.records.close().await;
+    Ok(Exit::Done)
+}

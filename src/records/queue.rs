@@ -1,0 +1,160 @@
+//! The queue: which job is next, when a job is tried again, and how one is
+//! taken out.
+
+use std::time::Duration;
+
+use sqlx::AssertSqlSafe;
+use uuid::Uuid;
+
+use super::db::{Tx, execute, fetch_optional};
+use super::jobs::millis;
+use super::moves::put_error;
+use super::signals::Signal;
+use super::{Claim, Records};
+use crate::error::{Code, Error};
+use crate::request::ImportRequest;
+
+/// Who claims, and on which terms.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// The worker's id.
+    pub worker: String,
+    /// How long a claim holds without being renewed.
+    pub lease: Duration,
+    /// How often an upload is begun before its failure is final.
+    pub attempts: u32,
+}
+
+impl Records {
+    /// Takes the next job: the highest priority first, owners in turn, then
+    /// the one that waits longest. Hosts that asked for a pause get it.
+    ///
+    /// # Errors
+    /// When the database can't be written.
+    pub async fn claim_next(&self, terms: &Terms) -> Result<Option<Claim>, Error> {
+        let token = Uuid::new_v4().simple().to_string();
+        let at = self.now();
+        let mut tx = self.db.write().await?;
+        let taken = fetch_optional!(
+            tx,
+            (String, String, i64),
+            AssertSqlSafe(format!(
+                "UPDATE jobs SET lease_owner = $1, lease_token = $2, lease_until = $3, attempt = attempt + 1 \
+                 WHERE id = (SELECT id FROM jobs WHERE run_at <= $4 AND lease_until <= $4 \
+                 AND NOT EXISTS (SELECT 1 FROM host_pauses p WHERE p.host = jobs.host AND p.paused_until > $4) \
+                 ORDER BY priority DESC, turn, run_at, id LIMIT 1{}) RETURNING upload_id, owner_id, attempt",
+                self.db.skipping()
+            )),
+            &terms.worker,
+            &token,
+            at + millis(terms.lease),
+            at,
+        )?;
+        tx.commit().await?;
+        let Some((upload, owner, attempt)) = taken else {
+            return Ok(None);
+        };
+        let detail = self.get(&owner, &upload).await?;
+        let attempt = u32::try_from(attempt).unwrap_or(u32::MAX);
+        Ok(Some(Claim::next(detail, token, attempt, terms.attempts)))
+    }
+
+    /// Puts an upload back for later, with what went wrong. `false`: the
+    /// lease is lost.
+    ///
+    /// # Errors
+    /// When the database can't be written.
+    pub async fn postpone(
+        &self,
+        claim: &Claim,
+        error: &Error,
+        wait: Duration,
+    ) -> Result<bool, Error> {
+        let until = self.now() + millis(wait);
+        let Some(mut tx) = self.leased(claim).await? else {
+            return Ok(false);
+        };
+        if error.code == Code::RateLimited {
+            execute!(
+                tx,
+                "INSERT INTO host_pauses (host, paused_until) SELECT host, $2 FROM jobs WHERE upload_id = $1 \
+                 ON CONFLICT (host) DO UPDATE SET paused_until = excluded.paused_until \
+                 WHERE host_pauses.paused_until < excluded.paused_until",
+                claim.upload_id(),
+                until,
+            )?;
+        }
+        execute!(
+            tx,
+            "UPDATE jobs SET lease_owner = NULL, lease_token = NULL, lease_until = 0, run_at = $3, last_error = $4 \
+             WHERE upload_id = $1 AND lease_token = $2",
+            claim.upload_id(),
+            claim.token(),
+            until,
+            error.record_message(),
+        )?;
+        tx.signal(Signal::Changed(claim.upload_id().to_owned()))
+            .await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Ends an upload of this owner on request; whoever works on it loses its
+    /// claim. `false`: it had ended already.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] when this owner has none of that id.
+    pub async fn cancel(&self, owner: &str, upload: &str) -> Result<bool, Error> {
+        self.get(owner, upload).await?;
+        let mut tx = self.db.write().await?;
+        // First the job, as every worker does: whoever is second waits, and none for the other.
+        let lock = AssertSqlSafe(format!(
+            "SELECT id FROM jobs WHERE upload_id = $1{}",
+            self.db.locking()
+        ));
+        fetch_optional!(tx, (String,), lock, upload)?;
+        let moved = execute!(
+            tx,
+            "UPDATE uploads SET status = 'failed', updated_at = $3 \
+             WHERE id = $1 AND owner_id = $2 AND status IN ('pending', 'validating', 'validated')",
+            upload,
+            owner,
+            self.now(),
+        )?;
+        if moved == 0 {
+            return Ok(false);
+        }
+        let error =
+            Error::new(Code::Cancelled, "the upload was cancelled").hint("`retry` starts it again");
+        put_error(&mut tx, upload, &error).await?;
+        execute!(tx, "DELETE FROM jobs WHERE upload_id = $1", upload)?;
+        tx.signal(Signal::Changed(upload.to_owned())).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+}
+
+/// Puts an upload's job in the queue, in the transaction that makes it
+/// runnable: after the last of its owner, and not before the current round.
+pub(super) async fn enqueue(
+    tx: &mut Tx,
+    job: &str,
+    upload: &str,
+    request: &ImportRequest,
+    at: i64,
+) -> Result<(), Error> {
+    execute!(
+        tx,
+        "INSERT INTO jobs (id, kind, upload_id, owner_id, host, priority, run_at, attempt, lease_until, turn) \
+         SELECT $1, 'import', $2, $3, $4, $5, $6, 0, 0, 1 + MAX(places.turn) FROM ( \
+             SELECT COALESCE(MAX(turn), 0) AS turn FROM jobs WHERE owner_id = $3 \
+             UNION ALL SELECT COALESCE(MIN(turn), 1) - 1 FROM jobs) AS places",
+        job,
+        upload,
+        &request.owner,
+        request.host(),
+        i64::from(request.priority),
+        at,
+    )?;
+    tx.signal(Signal::Work).await
+}
