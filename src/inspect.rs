@@ -74,6 +74,7 @@ pub fn inspect(
     let gate = Gate {
         policy: pickles,
         extra,
+        inside: false,
     };
     examine(path, &mut source, gate).map_err(|error| match error {
         InspectError::Refused(refusal) if refusal.reason != RefusalReason::HtmlInsteadOfFile => {

@@ -15,6 +15,7 @@ use super::{
 };
 
 mod judge;
+mod nested;
 mod tar;
 mod wrapper;
 

@@ -10,13 +10,14 @@ use super::{
         source::Source,
         zip::{DEFLATED, Directory, Entry, STORED, Unpacked},
     },
-    is_container,
+    is_container, nested,
 };
+
 /// An entry that is walked may unpack to this many bytes, and this many times its packed size.
 const UNPACKED_FREE: u64 = 32 * 1024 * 1024;
 const UNPACKED_RATIO: u64 = 40;
-/// All entries that are walked together may unpack to this many bytes, and twice the archive.
-const WALKED_FREE: u64 = 512 * 1024 * 1024;
+/// A deflated archive in an archive is unpacked into memory up to this size.
+const INNER_UNPACKED: u64 = 16 * 1024 * 1024;
 /// A whole archive may unpack to this many bytes, and this many times its size.
 const TOTAL_FREE: u64 = 1024 * 1024 * 1024;
 const TOTAL_RATIO: u64 = 200;
@@ -31,9 +32,6 @@ pub(in super::super) struct Judge<'g> {
     pub(in super::super) fault: Option<String>,
     /// Where the entries that were looked at end.
     reached: u64,
-    /// Unpacked bytes of the entries that were walked, and how many there may be.
-    walked: u64,
-    most_walked: u64,
     /// A plain archive: nested archives and odd entries are warned of, not refused.
     pub(super) open: bool,
     gate: Gate<'g>,
@@ -45,8 +43,6 @@ impl<'g> Judge<'g> {
             finding,
             fault: None,
             reached: 0,
-            walked: 0,
-            most_walked: WALKED_FREE,
             open: false,
             gate,
         }
@@ -91,7 +87,6 @@ impl<'g> Judge<'g> {
 
     /// Notes an archive that would unpack to far more than it is, before anything is unpacked.
     pub(in super::super) fn check_total(&mut self, directory: &Directory, size: u64) {
-        self.most_walked = size.saturating_mul(2).saturating_add(WALKED_FREE);
         let total = directory
             .entries
             .iter()
@@ -176,7 +171,11 @@ impl<'g> Judge<'g> {
         if let Some(format) =
             magic::by_magic(&head, entry.size).filter(|format| is_container(*format))
         {
-            self.nested(&what, meant, format)?;
+            if format == Format::Zip && self.open && !self.gate.inside {
+                self.inner_zip(&what, entry, located.data_at, source)?;
+            } else {
+                self.nested(&what, meant, format)?;
+            }
             return Ok(None);
         }
         let named = matches!(extension.as_str(), "pkl" | "pickle");
@@ -201,7 +200,7 @@ impl<'g> Judge<'g> {
         at: u64,
         source: &mut Source<'_>,
     ) -> Result<(), InspectError> {
-        if !self.may_unpack(what, entry)? {
+        if !self.may_unpack(what, entry, source)? {
             return Ok(());
         }
         let Some(mut bytes) = Unpacked::new(entry, at, source) else {
@@ -248,7 +247,7 @@ impl<'g> Judge<'g> {
         source: &mut Source<'_>,
     ) -> Result<Report, InspectError> {
         self.gate.admit(&format!("{what} is a pickle"))?;
-        if !self.may_unpack(what, entry)? {
+        if !self.may_unpack(what, entry, source)? {
             return Ok(Report::default());
         }
         let (report, whole) = walk_entry(entry, at, source, self.gate.extra)?.ok_or_else(|| {
@@ -257,7 +256,8 @@ impl<'g> Judge<'g> {
             ))
         })?;
         // By its first bytes alone it may be no pickle at all.
-        let by_chance = !named && self.open && report.violations.is_empty();
+        let by_chance =
+            !named && self.open && report.violations.is_empty() && !report.is_hostile_program();
         if !by_chance {
             self.gate.judge(what, &report, &mut self.finding)?;
         }
@@ -292,6 +292,31 @@ impl<'g> Judge<'g> {
         Ok(())
     }
 
+    /// Judges a zip in an openly named zip as the file it is: data sets are full of them.
+    fn inner_zip(
+        &mut self,
+        what: &str,
+        entry: &Entry,
+        at: u64,
+        source: &mut Source<'_>,
+    ) -> Result<(), InspectError> {
+        if entry.method == DEFLATED && entry.size > INNER_UNPACKED {
+            return self.nested(what, name::meant(&entry.name), Format::Zip);
+        }
+        if !self.may_unpack(what, entry, source)? {
+            return Ok(());
+        }
+        let judged = if entry.method == STORED {
+            nested::part(&entry.name, source, at, entry.packed(), self.gate)
+        } else {
+            let bytes = nested::unpacked(entry, at, source)?;
+            nested::bytes(&entry.name, source, &bytes, self.gate)
+        };
+        let finding = judged.map_err(|error| nested::named(what, error))?;
+        self.finding.warnings.extend(finding.warnings);
+        Ok(())
+    }
+
     fn nested(&mut self, what: &str, meant: Meant, format: Format) -> Result<(), InspectError> {
         let message = format!(
             "{what} is {} inside the archive, which was not looked into",
@@ -313,14 +338,18 @@ impl<'g> Judge<'g> {
 
     /// Whether an entry may be walked: alone and with those before it, it stays in bounds. Where
     /// it does not it is refused, or let through unseen where anything is.
-    fn may_unpack(&mut self, what: &str, entry: &Entry) -> Result<bool, InspectError> {
+    fn may_unpack(
+        &mut self,
+        what: &str,
+        entry: &Entry,
+        source: &mut Source<'_>,
+    ) -> Result<bool, InspectError> {
         let most = entry
             .packed()
             .saturating_mul(UNPACKED_RATIO)
             .saturating_add(UNPACKED_FREE);
-        self.walked = self.walked.saturating_add(entry.size);
         let fits = entry.method == STORED || entry.size <= most;
-        if fits && self.walked <= self.most_walked {
+        if fits && source.may_unpack(entry.size) {
             return Ok(true);
         }
         let message = format!("{what} unpacks to {} bytes, too much to check", entry.size);
