@@ -2,12 +2,14 @@
 
 mod bars;
 mod config;
+mod gc;
 mod import;
 mod output;
 mod resolve;
 mod session;
 mod uploads;
 mod worker;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -68,6 +70,10 @@ enum Command {
     },
     /// Work on whatever is asked for, without an API
     Worker(WorkerArgs),
+    /// Read stored files again and hold them against their hashes
+    Verify(VerifyArgs),
+    /// Remove blobs that nothing names, and stale unfinished transfers
+    Gc(GcArgs),
     /// The settings
     Config {
         #[command(subcommand)]
@@ -132,6 +138,22 @@ impl SourceArgs {
             sidecar: self.sidecar,
         }
     }
+}
+
+#[derive(Debug, Args)]
+struct VerifyArgs {
+    /// Only the files of this upload, model or asset
+    id: Option<String>,
+    /// Fetch bad and missing files again
+    #[arg(long)]
+    repair: bool,
+}
+
+#[derive(Debug, Args)]
+struct GcArgs {
+    /// Only show what would be removed
+    #[arg(long)]
+    dry_run: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -263,6 +285,8 @@ impl Command {
                 UploadsCommand::Show { id } => uploads::show(output, config, &id).await,
             },
             Self::Worker(args) => worker::run(output, config, &args).await,
+            Self::Verify(args) => verify::run(output, config, &args).await,
+            Self::Gc(args) => gc::run(output, config, &args).await,
             Self::Config {
                 command: ConfigCommand::Show,
             } => Ok(config::show(output, config)),

@@ -6,11 +6,13 @@
 
 mod artifacts;
 mod db;
+mod holdings;
 mod jobs;
 mod moves;
 mod place;
 mod queue;
 mod signals;
+mod syncs;
 mod trouble;
 mod uploads;
 mod verdicts;
@@ -24,11 +26,15 @@ use tokio::sync::broadcast;
 
 pub use self::artifacts::{ArtifactRow, Stored};
 use self::db::{Db, fetch_optional};
+pub use self::holdings::{CONDEMNED, Holding, Standing};
 pub use self::jobs::Claim;
 pub use self::moves::{Entity, EntityFile};
 pub use self::place::{Database, PostgresTarget};
 pub use self::queue::Terms;
 pub use self::signals::Signal;
+pub use self::syncs::{
+    NewSync, RunCause, RunCounts, RunRow, RunStatus, SyncClaim, SyncItem, SyncRow,
+};
 use self::trouble::unreadable;
 pub use self::uploads::{Filter, NewUpload, UploadDetail};
 pub use self::verdicts::Refused;
