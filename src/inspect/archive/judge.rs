@@ -93,11 +93,15 @@ impl<'g> Judge<'g> {
             .fold(0_u64, |total, entry| total.saturating_add(entry.size));
         let most = size.saturating_mul(TOTAL_RATIO).saturating_add(TOTAL_FREE);
         let lie = directory.entries.iter().find(|entry| {
-            entry.size
-                > entry
+            let most = match entry.method {
+                STORED => entry.packed(),
+                DEFLATED => entry
                     .packed()
                     .saturating_mul(DEFLATE_LIMIT)
-                    .saturating_add(64)
+                    .saturating_add(64),
+                _ => u64::MAX,
+            };
+            entry.size > most
         });
         if let Some(entry) = lie {
             self.note(format!(
@@ -153,40 +157,48 @@ impl<'g> Judge<'g> {
         if let Some(fault) = located.fault {
             self.note_or_warn(fault);
         }
+        let what = format!("its entry `{}`", shown(&entry.name, 120));
         if !matches!(entry.method, STORED | DEFLATED) {
             self.note_or_warn(format!(
-                "its entry `{}` is packed by method {}, which could not be looked into",
-                shown(&entry.name, 120),
+                "{what} is packed by method {}, which could not be looked into",
                 entry.method
             ));
         }
-        let what = format!("its entry `{}`", shown(&entry.name, 120));
         let head = first_bytes(entry, &located.head);
+        self.content(&what, &head, entry, located.data_at, source)
+    }
+
+    /// Judges an entry's content by its first bytes and its name.
+    fn content(
+        &mut self,
+        what: &str,
+        head: &[u8],
+        entry: &Entry,
+        at: u64,
+        source: &mut Source<'_>,
+    ) -> Result<Option<Report>, InspectError> {
         let extension = name::extension(&entry.name);
         let meant = name::meant(&entry.name);
         if head.starts_with(npy::MAGIC) || extension == "npy" {
-            self.array(&what, entry, located.data_at, source)?;
+            self.array(what, entry, at, source)?;
             return Ok(None);
         }
-        if let Some(format) =
-            magic::by_magic(&head, entry.size).filter(|format| is_container(*format))
-        {
+        let container = magic::by_magic(head, entry.size).filter(|format| is_container(*format));
+        if let Some(format) = container {
             if format == Format::Zip && self.open && !self.gate.inside {
-                self.inner_zip(&what, entry, located.data_at, source)?;
+                self.inner_zip(what, entry, at, source)?;
             } else {
-                self.nested(&what, meant, format)?;
+                self.nested(what, meant, format)?;
             }
             return Ok(None);
         }
+        let may_start = pickle::may_start(head.first());
         let named = matches!(extension.as_str(), "pkl" | "pickle");
-        let pickled = meant == Meant::Pickled && pickle::may_start(head.first());
-        if named || pickled || pickle::states_protocol(&head) {
-            return self
-                .pickle(&what, named, entry, located.data_at, source)
-                .map(Some);
+        if named || (meant == Meant::Pickled && may_start) || pickle::states_protocol(head) {
+            return self.pickle(what, named, entry, at, source).map(Some);
         }
-        if (meant.is_weights() || meant == Meant::Nothing) && pickle::may_start(head.first()) {
-            self.program(&what, entry, located.data_at, source)?;
+        if (meant.is_weights() || meant == Meant::Nothing) && may_start {
+            self.program(what, entry, at, source)?;
         }
         Ok(None)
     }
