@@ -8,8 +8,8 @@ mod output;
 mod resolve;
 mod session;
 mod uploads;
-mod worker;
 mod verify;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

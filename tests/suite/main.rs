@@ -28,5 +28,5 @@ mod secrets;
 mod stalls;
 mod storage;
 mod support;
-mod worker;
 mod verify;
+mod worker;
