@@ -39,13 +39,15 @@ fn a_cancelled_upload_stops_where_it_runs_and_a_retry_brings_it_in() {
     assert_eq!(ran.one_line()["error"]["code"], "cancelled", "{ran:?}");
     let again = home.run(&["uploads", "cancel", &id]);
     assert_eq!(again.status, Some(1), "{again:?}");
-    home.assert_holds_only(&[]);
+    assert_eq!(home.blobs(), Vec::<String>::new());
     hub.clear_faults();
     let retried = home
         .succeed(&["uploads", "retry", &id, "--json"])
         .one_line();
     assert_eq!(retried["outcome"], "imported", "{retried:#}");
     assert_eq!(retried["upload"]["id"], id.as_str());
+    let hash = retried["artifacts"][0]["sha256"].as_str().unwrap();
+    home.assert_holds_only(&[hash.to_owned()]);
     let refused = home.run(&["uploads", "retry", &id, "--json"]);
     assert_eq!(refused.status, Some(1), "{refused:?}");
     assert_eq!(refused.one_line()["error"]["code"], "invalid_request");
