@@ -1,7 +1,10 @@
 //! The command line: its words, and the only place that prints.
 
 mod bars;
+mod batch;
+mod completions;
 mod config;
+mod export;
 mod gc;
 mod import;
 mod output;
@@ -9,6 +12,7 @@ mod resolve;
 mod session;
 mod uploads;
 mod verify;
+mod watch;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -63,6 +67,8 @@ enum Command {
     Import(ImportArgs),
     /// Show what an import would do; downloads nothing
     Resolve(SourceArgs),
+    /// Import a list of sources; safe to run again
+    Batch(batch::BatchArgs),
     /// The records of what was imported
     Uploads {
         #[command(subcommand)]
@@ -70,10 +76,14 @@ enum Command {
     },
     /// Work on whatever is asked for, without an API
     Worker(WorkerArgs),
+    /// Make an imported model usable by another tool
+    Export(export::ExportArgs),
     /// Read stored files again and hold them against their hashes
     Verify(VerifyArgs),
     /// Remove blobs that nothing names, and stale unfinished transfers
     Gc(GcArgs),
+    /// Print a shell's completions, or write man pages
+    Completions(completions::CompletionsArgs),
     /// The settings
     Config {
         #[command(subcommand)]
@@ -98,6 +108,13 @@ struct SourceArgs {
     /// org/name, a Hugging Face or Civitai URL, an AIR, or any http(s) URL
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<String>,
+    #[command(flatten)]
+    choice: Choice,
+}
+
+/// What of a source is meant, and how it is to be taken.
+#[derive(Debug, Clone, Args)]
+struct Choice {
     /// What it is: 3d, asset, audio, avatar, image, model, text or video
     #[arg(long)]
     kind: Option<Kind>,
@@ -127,7 +144,7 @@ struct SourceArgs {
     sidecar: bool,
 }
 
-impl SourceArgs {
+impl Choice {
     fn selection(&self) -> Selection {
         Selection {
             revision: self.revision.clone(),
@@ -162,6 +179,21 @@ enum UploadsCommand {
     List(ListArgs),
     /// Show one record and its files
     Show {
+        /// The record's id
+        id: String,
+    },
+    /// Watch what is under way; with an id, until it ends
+    Watch {
+        /// The record's id
+        id: Option<String>,
+    },
+    /// End an upload that is under way
+    Cancel {
+        /// The record's id
+        id: String,
+    },
+    /// Take up a failed upload again, and wait for it
+    Retry {
         /// The record's id
         id: String,
     },
@@ -279,10 +311,16 @@ impl Command {
         match self {
             Self::Import(args) if args.dry_run => resolve::run(output, config, &args.sources).await,
             Self::Import(args) => import::run(output, config, &args).await,
+            Self::Batch(args) => batch::run(output, config, &args).await,
+            Self::Export(args) => export::run(output, config, &args).await,
+            Self::Completions(args) => completions::run(output, &args),
             Self::Resolve(args) => resolve::run(output, config, &args).await,
             Self::Uploads { command } => match command {
                 UploadsCommand::List(args) => uploads::list(output, config, &args).await,
                 UploadsCommand::Show { id } => uploads::show(output, config, &id).await,
+                UploadsCommand::Watch { id } => watch::run(output, config, id.as_deref()).await,
+                UploadsCommand::Cancel { id } => uploads::cancel(output, config, &id).await,
+                UploadsCommand::Retry { id } => uploads::retry(output, config, &id).await,
             },
             Self::Worker(args) => worker::run(output, config, &args).await,
             Self::Verify(args) => verify::run(output, config, &args).await,
@@ -298,7 +336,7 @@ impl Command {
 fn request(
     ferry: &crate::import::Ferry,
     source: &str,
-    args: &SourceArgs,
+    args: &Choice,
 ) -> Result<crate::request::ImportRequest, Error> {
     let mut reference = ferry.providers.parse(source)?;
     reference.selection = args.selection();

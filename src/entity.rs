@@ -1,6 +1,7 @@
 //! What an import leaves behind: the manifest that names every file, and links
 //! that a person finds them by.
 
+pub mod export;
 pub mod sidecar;
 
 use std::io::{self, ErrorKind};

@@ -30,7 +30,7 @@ use crate::records::{Claim, Records};
 use crate::storage::Storage;
 use crate::tokens::Tokens;
 use crate::transfer::Engine;
-use crate::upload::UploadStatus::{Pending, Validated, Validating};
+use crate::upload::UploadStatus::{self, Pending, Validated, Validating};
 
 /// What the pipeline works with. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -169,6 +169,12 @@ impl Import<'_> {
         tokio::time::sleep(Duration::from_secs(3)).await;
     }
 
+    /// Tells of a move that is already on the record.
+    fn moved(&self, to: UploadStatus) {
+        tracing::info!(upload = %self.claim.upload_id(), status = %to, "the upload moved on");
+        self.observer.event(&Event::Status(to));
+    }
+
     async fn validating(&self) -> Result<(), Stop> {
         if self.claim.detail.upload.status != Pending {
             return Ok(());
@@ -180,7 +186,7 @@ impl Import<'_> {
                 .await?,
         )?;
         crash::point("validating");
-        self.observer.event(&Event::Status(Validating));
+        self.moved(Validating);
         Ok(())
     }
 
@@ -195,7 +201,7 @@ impl Import<'_> {
                 .await?,
         )?;
         crash::point("validated");
-        self.observer.event(&Event::Status(Validated));
+        self.moved(Validated);
         Ok(())
     }
 }

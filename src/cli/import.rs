@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::bars::Bars;
 use super::output::{Output, ShownError, count, printable, safe_source, size};
 use super::session::Session;
-use super::{Exit, ImportArgs, request};
+use super::{Choice, Exit, ImportArgs, request};
 use crate::config::Config;
 use crate::entity::library_folder;
 use crate::error::{Error, Stop};
@@ -41,6 +41,9 @@ pub(super) struct ShownArtifact {
 
 #[derive(Serialize)]
 pub(super) struct ShownImport<'a> {
+    /// Its place in a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
     source: &'a str,
     upload: Option<&'a Upload>,
     artifacts: Vec<ShownArtifact>,
@@ -48,9 +51,14 @@ pub(super) struct ShownImport<'a> {
     error: Option<ShownError<'a>>,
 }
 
-/// What came of one source, for programs.
-pub(super) fn shown_import<'a>(source: &'a str, ended: &'a Ended) -> ShownImport<'a> {
+/// What came of one source, for programs; `line` is its place in a list.
+pub(super) fn shown_import<'a>(
+    source: &'a str,
+    ended: &'a Ended,
+    line: Option<usize>,
+) -> ShownImport<'a> {
     ShownImport {
+        line,
         source,
         upload: ended.detail.as_ref().map(|detail| &detail.upload),
         artifacts: files_of(ended),
@@ -76,7 +84,9 @@ pub(super) async fn run(
     let mut exit = Exit::Done;
     for source in &args.sources.sources {
         let started = Instant::now();
-        let ended = match one(output, &session, source, args).await {
+        let observer = observer(output, source);
+        let choice = &args.sources.choice;
+        let ended = match one(&session, observer, source, choice, args.force).await {
             Ok(ended) => ended,
             Err(Stop::Failed(error)) => Ended::refused(error),
             Err(Stop::Interrupted | Stop::LeaseLost) => {
@@ -94,33 +104,44 @@ pub(super) async fn run(
     Ok(exit)
 }
 
-async fn one(
-    output: &Output,
-    session: &Session,
-    source: &str,
-    args: &ImportArgs,
-) -> Result<Ended, Stop> {
-    let request = request(&session.ferry, source, &args.sources)?;
-    let shown = safe_source(source);
-    let observer: Arc<dyn Observer> = if output.shows_bars {
-        Arc::new(Bars::new(&output.bars, &shown))
+/// Draws a source's files where bars are wanted.
+pub(super) fn observer(output: &Output, source: &str) -> Arc<dyn Observer> {
+    if output.shows_bars {
+        Arc::new(Bars::new(&output.bars, &safe_source(source)))
     } else {
         Arc::new(Unwatched)
-    };
+    }
+}
+
+/// Imports one source, or goes on with it, or finds that nothing changed.
+pub(super) async fn one(
+    session: &Session,
+    observer: Arc<dyn Observer>,
+    source: &str,
+    choice: &Choice,
+    force: bool,
+) -> Result<Ended, Stop> {
+    let request = request(&session.ferry, source, choice)?;
     let errand = Errand {
         request: &request,
-        shown: &shown,
-        force: args.force,
+        shown: &safe_source(source),
+        force,
         observer,
         cancel: &session.cancel,
     };
     session.worker.import(&session.ferry, errand).await
 }
 
-fn report(output: &Output, config: &Config, source: &str, ended: &Ended, started: Instant) {
+pub(super) fn report(
+    output: &Output,
+    config: &Config,
+    source: &str,
+    ended: &Ended,
+    started: Instant,
+) {
     let source = safe_source(source);
     if output.json {
-        output.json_line(&shown_import(&source, ended));
+        output.json_line(&shown_import(&source, ended, None));
     }
     if let Some(error) = &ended.error {
         output.error(error);

@@ -92,7 +92,7 @@ async fn resolve(
     args: &SourceArgs,
 ) -> Result<(), Error> {
     let ferry = &session.ferry;
-    let request = request(ferry, source, args)?;
+    let request = request(ferry, source, &args.choice)?;
     let plan = ferry.resolve(&request).await?;
     let verdicts = ferry.preview(&plan, &request, &session.cancel).await?;
     let mut files = Vec::with_capacity(plan.artifacts.len());

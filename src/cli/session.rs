@@ -98,7 +98,7 @@ fn ferry(config: &Config, records: Records, storage: Arc<dyn Storage>) -> Result
 }
 
 /// The first signal stops cleanly; the second is the platform's own.
-fn stop_on_signals(cancel: &CancellationToken) -> Result<(), Error> {
+pub(super) fn stop_on_signals(cancel: &CancellationToken) -> Result<(), Error> {
     let unwatchable = |error| Error::internal("watching for signals", error);
     let mut interrupt = signal(SignalKind::interrupt()).map_err(unwatchable)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(unwatchable)?;

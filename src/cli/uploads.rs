@@ -1,17 +1,21 @@
-//! `uploads list` and `uploads show`
+//! `uploads list|show|cancel|retry`
+
+use std::time::Instant;
 
 use serde::Serialize;
 
-use super::import::{ShownArtifact, shown_artifacts};
+use super::import::{ShownArtifact, observer, report, shown_artifacts};
 use super::output::{Output, ShownError, facts_line, printable, scan_line, size};
+use super::session::Session;
 use super::{Exit, ListArgs, session};
 use crate::config::Config;
 use crate::entity::whole_facts;
-use crate::error::Error;
+use crate::error::{Code, Error, Stop};
 use crate::inspect::Facts;
 use crate::records::Filter;
 use crate::request::LOCAL_OWNER;
 use crate::upload::Upload;
+use crate::worker::{Ended, Errand, Outcome};
 
 pub(super) async fn list(output: &Output, config: &Config, args: &ListArgs) -> Result<Exit, Error> {
     let records = session::open_records(config).await?;
@@ -99,7 +103,77 @@ pub(super) async fn show(output: &Output, config: &Config, id: &str) -> Result<E
     Ok(Exit::Done)
 }
 
-fn summary(upload: &Upload) -> String {
+pub(super) async fn cancel(output: &Output, config: &Config, id: &str) -> Result<Exit, Error> {
+    let records = session::open_records(config).await?;
+    if !records.cancel(LOCAL_OWNER, id).await? {
+        let detail = records.get(LOCAL_OWNER, id).await?;
+        return Ok(refused(output, &over(&detail.upload, "cancelled")));
+    }
+    let upload = records.get(LOCAL_OWNER, id).await?.upload;
+    if output.json {
+        output.json_line(&upload);
+    } else {
+        output.line(&format!("cancelled {}", upload.id));
+    }
+    records.close().await;
+    Ok(Exit::Done)
+}
+
+pub(super) async fn retry(output: &Output, config: &Config, id: &str) -> Result<Exit, Error> {
+    let session = Session::open(config).await?;
+    let started = Instant::now();
+    let records = &session.ferry.records;
+    let detail = records.get(LOCAL_OWNER, id).await?;
+    if !records.retry(&detail).await? {
+        return Ok(refused(output, &over(&detail.upload, "retried")));
+    }
+    let name = detail.upload.file_name.clone();
+    let errand = Errand {
+        request: &detail.request,
+        shown: &name,
+        force: false,
+        observer: observer(output, &name),
+        cancel: &session.cancel,
+    };
+    let worked = session
+        .worker
+        .carry_out(&session.ferry, &errand, &detail.upload, None)
+        .await;
+    let ended = match worked {
+        Ok(ended) => ended,
+        Err(Stop::Failed(error)) => Ended::refused(error),
+        Err(Stop::Interrupted | Stop::LeaseLost) => {
+            output.note("interrupted; import the same source again to go on from here");
+            return Ok(Exit::Interrupted);
+        }
+    };
+    drop(errand);
+    report(output, config, &name, &ended, started);
+    session.close().await;
+    Ok(match ended.outcome {
+        Outcome::Failed => Exit::Failed,
+        _ => Exit::Done,
+    })
+}
+
+/// The record stands where this can't be done to it.
+fn over(upload: &Upload, done: &str) -> Error {
+    Error::new(
+        Code::InvalidRequest,
+        format!("{} is {}: it can't be {done}", upload.id, upload.status),
+    )
+    .hint("only what is under way can be cancelled, and only what failed can be retried")
+}
+
+fn refused(output: &Output, error: &Error) -> Exit {
+    if output.json {
+        output.json_line(&serde_json::json!({ "error": ShownError::from(error) }));
+    }
+    output.error(error);
+    Exit::Failed
+}
+
+pub(super) fn summary(upload: &Upload) -> String {
     let bytes = upload.file_size.and_then(|bytes| u64::try_from(bytes).ok());
     let created = upload.created_at.format("%Y-%m-%d %H:%MZ");
     format!(

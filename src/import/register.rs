@@ -80,13 +80,13 @@ impl Import<'_> {
     pub(super) async fn imported(&self, entity: &Entity) -> Result<(), Stop> {
         held(self.ferry.records.import(self.claim, entity).await?)?;
         crash::point("imported");
-        self.observer.event(&Event::Status(Imported));
+        self.moved(Imported);
         Ok(())
     }
 
     pub(super) async fn complete(&self) -> Result<(), Stop> {
         held(self.ferry.records.complete(self.claim).await?)?;
-        self.observer.event(&Event::Status(Complete));
+        self.moved(Complete);
         Ok(())
     }
 }

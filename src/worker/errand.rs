@@ -133,7 +133,11 @@ impl Worker {
         }
     }
 
-    async fn carry_out(
+    /// Works on an upload that is there, until it ends.
+    ///
+    /// # Errors
+    /// As [`Worker::import`].
+    pub async fn carry_out(
         &self,
         ferry: &Ferry,
         errand: &Errand<'_>,
@@ -152,7 +156,17 @@ impl Worker {
         match worked {
             Ok(()) => ended(&ferry, request, &upload.id, None).await,
             Err(Stop::Failed(error)) => ended(&ferry, request, &upload.id, Some(error)).await,
-            Err(early) => Err(early),
+            Err(early) if cancel.is_cancelled() => Err(early),
+            // The claim is lost: somebody cancelled the upload, or goes on with it.
+            Err(early) => {
+                let ended = ended(&ferry, request, &upload.id, None).await?;
+                let is_over = |detail: &UploadDetail| detail.upload.status.is_terminal();
+                if ended.detail.as_ref().is_some_and(is_over) {
+                    Ok(ended)
+                } else {
+                    Err(early)
+                }
+            }
         }
     }
 }

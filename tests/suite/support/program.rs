@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -99,6 +99,11 @@ impl Running {
             stdout,
             stderr,
         }
+    }
+
+    /// Its stdin, to write to and then to drop; piped ones only.
+    pub fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().expect("a piped stdin")
     }
 
     /// Its process id.

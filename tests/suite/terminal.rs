@@ -1,0 +1,146 @@
+//! What a person sees, what a program reads, and which of the two is asked.
+
+use std::process::Command;
+
+use modelferry_fixtures::{Content, Fault, PlainFile, Scene, Site};
+
+use crate::support::{Home, Ran, Running, hub, standard};
+
+const BAR: char = '━';
+
+/// Runs a line of shell on a terminal of 100 columns; what it shows is all in `stdout`.
+fn on_a_terminal(home: &Home, words: &str) -> Ran {
+    let program = env!("CARGO_BIN_EXE_modelferry");
+    let line = format!("stty cols 100 rows 30; {program} {words}");
+    let like = home.command(&[]);
+    let mut command = Command::new("script");
+    command
+        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+        .env_clear()
+        .envs(
+            like.get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .env("TERM", "xterm-256color")
+        .env("SHELL", "/bin/sh")
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    Running::start(command).ended()
+}
+
+/// A hub that takes a second to hand out one file, so that bars are drawn.
+fn unhurried() -> modelferry_fixtures::Hub {
+    const MIB: u64 = 1024 * 1024;
+    let hub = hub(Scene::empty().file(PlainFile::new("/big.bin", Content::seeded(5, 8 * MIB))));
+    hub.order(Fault::throttle(8 * MIB).on(Site::Files));
+    hub
+}
+
+#[test]
+fn a_terminal_gets_a_bar_a_file_and_a_total_with_rate_and_time_left() {
+    let hub = unhurried();
+    let home = Home::of(&hub);
+    let ran = on_a_terminal(&home, &format!("import {}/big.bin", hub.files_url()));
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    let shown = &ran.stdout;
+    assert!(shown.contains(BAR), "{shown}");
+    assert!(shown.contains("  big.bin "), "{shown}");
+    let total = shown
+        .lines()
+        .find(|line| line.contains("/s") && line.contains(BAR));
+    let total = total.unwrap_or_else(|| panic!("no total with a rate: {shown}"));
+    assert!(total.contains("8.00 MiB"), "{total}");
+    let last = shown.rsplit(BAR).next().unwrap_or_default();
+    assert!(last.contains("imported"), "the bars make room: {shown}");
+}
+
+#[test]
+fn bars_are_left_out_when_they_are_not_wanted() {
+    let hub = unhurried();
+    for words in ["--no-progress import", "-q import", "import --no-progress"] {
+        let home = Home::of(&hub);
+        let ran = on_a_terminal(&home, &format!("{words} {}/big.bin", hub.files_url()));
+        assert_eq!(ran.status, Some(0), "{ran:?}");
+        assert!(!ran.stdout.contains(BAR), "{words}: {ran:?}");
+        assert!(ran.stdout.contains("imported"), "{words}: {ran:?}");
+    }
+}
+
+#[test]
+fn bars_never_reach_a_redirected_stdout() {
+    let hub = unhurried();
+    let home = Home::of(&hub);
+    let file = home.beside("line.json");
+    let url = format!("{}/big.bin", hub.files_url());
+    let ran = on_a_terminal(&home, &format!("--json import {url} > {}", file.display()));
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains(BAR), "{ran:?}");
+    let line = std::fs::read_to_string(file).unwrap();
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["outcome"], "imported");
+}
+
+#[test]
+fn without_a_terminal_stderr_is_empty_when_all_is_well() {
+    let hub = standard();
+    let home = Home::of(&hub);
+    let ran = home.succeed(&["import", "acme/tiny"]);
+    assert_eq!(ran.stderr, "");
+    assert!(ran.stdout.starts_with("imported  acme/tiny\n"), "{ran:?}");
+    assert!(!ran.stdout.contains('\u{1b}'), "{ran:?}");
+    let again = home.succeed(&["import", "acme/tiny"]);
+    assert!(again.stdout.contains("all here already"), "{again:?}");
+}
+
+#[test]
+fn errors_go_to_stderr_and_results_to_stdout() {
+    let hub = standard();
+    let home = Home::of(&hub);
+    let ran = home.run(&["import", "acme/none", "civitai:4384@128713"]);
+    assert_eq!(ran.status, Some(1));
+    assert!(ran.stdout.starts_with("imported  civitai"), "{ran:?}");
+    assert!(ran.stderr.contains("acme/none"), "{ran:?}");
+    assert!(ran.stderr.contains("[not_found]"), "{ran:?}");
+}
+
+#[test]
+fn a_log_can_be_had_as_text_or_json_and_never_on_stdout() {
+    let hub = standard();
+    let home = Home::of(&hub).with("MODELFERRY_LOG", "json");
+    let ran = home.succeed(&["-vv", "import", "--json", "civitai:4384@128713"]);
+    assert_eq!(ran.one_line()["outcome"], "imported");
+    assert!(!ran.stderr.is_empty());
+    for line in ran.stderr.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(line["level"].is_string(), "{line}");
+    }
+}
+
+#[test]
+fn options_of_the_program_may_stand_before_or_after_the_command() {
+    let hub = standard();
+    let home = Home::of(&hub);
+    let place = home.path().display().to_string();
+    let orders: [&[&str]; 3] = [
+        &["--json", "--home", &place, "uploads", "list"],
+        &["uploads", "--json", "list", "--home", &place],
+        &["uploads", "list", "--json", "--home", &place],
+    ];
+    home.succeed(&["import", "civitai:4384@128713"]);
+    let said = orders.map(|words| home.succeed(words).one_line());
+    assert_eq!(said[0], said[1]);
+    assert_eq!(said[0], said[2]);
+}
+
+#[test]
+fn help_names_every_command_and_version_the_release() {
+    let home = Home::alone();
+    let help = home.succeed(&["--help"]).stdout;
+    for command in ["import", "resolve", "batch", "uploads", "config", "export"] {
+        assert!(help.contains(&format!("  {command} ")), "{command}: {help}");
+    }
+    let version = home.succeed(&["--version"]).stdout;
+    let release = format!("modelferry {}", env!("CARGO_PKG_VERSION"));
+    assert!(version.starts_with(&release), "{version}");
+}
