@@ -15,6 +15,7 @@ mod crash;
 mod databases;
 mod early_gate;
 mod faults;
+mod full_disk;
 mod gc;
 mod import;
 mod interrupt;
