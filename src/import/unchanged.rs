@@ -63,6 +63,8 @@ impl Ferry {
     /// Of these files those that are stored, by their place in the plan: what
     /// was stored before a pause may be gone since.
     pub(super) async fn still_held(&self, rows: &[ArtifactRow]) -> Result<HashSet<u32>, Error> {
+        // Nothing borrowed goes through the stream: the compiler could not tell
+        // that it may go to another thread.
         let stored: Vec<(u32, Sha256, u64)> = rows
             .iter()
             .filter(|row| row.status == ArtifactStatus::Stored)
@@ -144,18 +146,9 @@ pub async fn find_unchanged(
     ferry
         .prove_access(plan, &ferry.tokens.for_request(request))
         .await?;
-    if earlier.upload.entity_id.is_some() {
-        // A model renamed since then still stands in the folder it had.
-        let place = earlier
-            .plan
-            .as_ref()
-            .map_or(&plan.place, |plan| &plan.place);
-        let plan = Plan {
-            place: place.clone(),
-            ..plan.clone()
-        };
-        ferry.write_sidecars(request, &plan, &files).await;
-    }
+    ferry
+        .complete_sidecars(request, plan, &earlier, &files)
+        .await;
     Ok(Some(earlier))
 }
 

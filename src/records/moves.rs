@@ -4,6 +4,7 @@ use modelferry_providers::Sha256;
 use sqlx::AssertSqlSafe;
 
 use super::db::{Tx, execute};
+use super::fetches::end_fetches;
 use super::queue::enqueue;
 use super::signals::Signal;
 use super::{Claim, Records, UploadDetail, to_db};
@@ -239,5 +240,5 @@ async fn end_job(tx: &mut Tx, claim: &Claim) -> Result<(), Error> {
         claim.upload_id(),
         claim.token(),
     )?;
-    Ok(())
+    end_fetches(tx, claim.upload_id()).await
 }
