@@ -96,7 +96,8 @@ impl Code {
     pub const fn keeps_staged(self) -> bool {
         matches!(
             self,
-            Self::StorageError
+            Self::StorageFull
+                | Self::StorageError
                 | Self::Stalled
                 | Self::RateLimited
                 | Self::Truncated
@@ -204,7 +205,7 @@ impl From<StorageError> for Error {
         let message = error.to_string();
         match error {
             StorageError::Full(_) => Self::new(Code::StorageFull, message).hint(
-                "free some space, then run the same command again: files that arrived whole are kept",
+                "free some space, then run the same command again: files that arrived whole are kept, and much of a large one",
             ),
             StorageError::Refused { hint, .. } => Self::new(Code::StorageError, message).hint(hint),
             StorageError::Missing(_) | StorageError::Failed(_) => {

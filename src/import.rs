@@ -29,8 +29,12 @@ use crate::progress::{Event, Observer};
 use crate::records::{Claim, Records};
 use crate::storage::Storage;
 use crate::tokens::Tokens;
-use crate::transfer::Engine;
+use crate::transfer::{Checkpoint, Engine};
+use crate::upload::ArtifactStatus;
 use crate::upload::UploadStatus::{self, Pending, Validated, Validating};
+
+/// What of an upload a full disk has to hold for a retry: less is fetched again soon.
+const WORTH_KEEPING: u64 = 64 * 1024 * 1024;
 
 /// What the pipeline works with. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -117,7 +121,8 @@ impl Import<'_> {
         if let Some(wait) = self.claim.tries_again_in(&error) {
             return self.postpone(error, wait).await;
         }
-        if !error.code.keeps_staged() {
+        let full = error.code == Code::StorageFull;
+        if !error.code.keeps_staged() || (full && self.staged_bytes().await < WORTH_KEEPING) {
             self.discard_staged().await;
         }
         match self.record(&error).await {
@@ -147,13 +152,36 @@ impl Import<'_> {
         }
     }
 
+    /// How much of this upload is staged and in the records: what a retry
+    /// would not have to fetch again.
+    async fn staged_bytes(&self) -> u64 {
+        let (records, upload) = (&self.ferry.records, self.claim.upload_id());
+        let rows = records.artifacts(upload).await.unwrap_or_default();
+        let mut staged = 0;
+        for row in rows
+            .iter()
+            .filter(|row| row.status != ArtifactStatus::Stored)
+        {
+            if let Ok(Some((saved, _))) = records.checkpoint(upload, row.position).await
+                && let Ok(checkpoint) = serde_json::from_value::<Checkpoint>(saved)
+            {
+                staged += checkpoint.done;
+            }
+        }
+        staged
+    }
+
     /// On a full disk, room comes free once the last write on the bytes just
-    /// thrown away has ended.
+    /// thrown away has ended. Where the records get none even so, they come
+    /// before anything that is staged.
     async fn record(&self, error: &Error) -> Result<bool, Error> {
         let records = &self.ferry.records;
-        for _ in 0..20 {
+        for attempt in 0..20 {
             match records.fail(self.claim, error).await {
                 Err(_) if error.code == Code::StorageFull => {
+                    if attempt == 1 {
+                        self.discard_staged().await;
+                    }
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
                 other => return other,

@@ -314,6 +314,8 @@ impl Import<'_> {
             .iter()
             .filter_map(|index| plan.artifacts.get(*index as usize)?.size.approximate())
             .fold(0, u64::saturating_add);
+        // What an earlier try staged is here already.
+        let needed = needed.saturating_sub(self.staged_bytes().await);
         if needed <= free {
             return Ok(());
         }

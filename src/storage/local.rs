@@ -21,6 +21,8 @@ use super::{
 };
 use crate::crash;
 
+/// What is never filled of a disk, or an eighth of a small one.
+const LEFT_OVER: u64 = 32 * 1024 * 1024;
 /// How much one read of a stream takes.
 const CHUNK: u64 = 256 * 1024;
 
@@ -128,6 +130,10 @@ impl Storage for LocalStorage {
         let size = bytes.iter().map(|chunk| chunk.len() as u64).sum();
         self.blocking("write", self.stage_path(&staged.name), move |path| {
             let file = existing_file(path)?;
+            if room(path)? < size {
+                let message = "the rest of the disk is kept free for the records";
+                return Err(io::Error::new(ErrorKind::StorageFull, message));
+            }
             let mut at = offset;
             for chunk in &bytes {
                 file.write_all_at(chunk, at)?;
@@ -324,8 +330,7 @@ impl Storage for LocalStorage {
 
     async fn free_space(&self) -> Result<Option<u64>, StorageError> {
         self.blocking("measure", self.root.to_path_buf(), |path| {
-            let stat = rustix::fs::statvfs(path)?;
-            Ok(Some(stat.f_bavail.saturating_mul(stat.f_frsize)))
+            room(path).map(Some)
         })
         .await
     }
@@ -333,6 +338,15 @@ impl Storage for LocalStorage {
     fn local_root(&self) -> Option<&Path> {
         Some(&self.root)
     }
+}
+
+/// Bytes that may still be written here. A little is left over: the records
+/// may be on the same disk, and have to say that it is full.
+fn room(path: &Path) -> io::Result<u64> {
+    let disk = rustix::fs::statvfs(path)?;
+    let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+    let left_over = (bytes(disk.f_blocks) / 8).min(LEFT_OVER);
+    Ok(bytes(disk.f_bavail).saturating_sub(left_over))
 }
 
 /// "Not there" as `None`.

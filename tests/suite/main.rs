@@ -17,6 +17,7 @@ mod databases;
 mod early_gate;
 mod export;
 mod faults;
+mod full_disk;
 mod gc;
 mod import;
 mod interrupt;
