@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -45,7 +46,7 @@ class Hub:
     def __init__(self, *options):
         command = [RELEASE / "modelferry-fixtures", *map(str, options)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.variables, self.sources = {}, []
+        self.variables, self.sources, self.sent = {}, [], None
         for line in self.process.stdout:
             if line.startswith("export "):
                 name, value = line.removeprefix("export ").strip().split("=", 1)
@@ -64,11 +65,11 @@ class Hub:
 
     def stop(self):
         """Ends it. Returns the body bytes that it sent."""
-        if self.process.poll() is None:
-            self.process.send_signal(2)
-        rest, _ = self.process.communicate()
-        sent = [line.split()[-1] for line in rest.splitlines() if line.startswith("# sent ")]
-        return int(sent[0]) if sent else 0
+        if self.sent is None:
+            self.process.send_signal(signal.SIGINT)
+            rest, _ = self.process.communicate()
+            self.sent = next(int(line.split()[-1]) for line in rest.splitlines() if line.startswith("# sent "))
+        return self.sent
 
     def environment(self):
         """This process's environment, with the hub in the place of the real ones."""
