@@ -102,6 +102,10 @@ pub struct Config {
     pub lease: Duration,
     /// How often `serve` and `worker` begin an upload before its failure is final.
     pub attempts: u32,
+    /// Where clients reach the API, when it is not where they say.
+    pub public_url: Option<String>,
+    /// Uploads that one owner may have in the queue.
+    pub max_queued: u32,
     /// Whether logs are JSON.
     pub json_logs: bool,
     /// The log filter, in `RUST_LOG`'s terms.
@@ -177,6 +181,12 @@ impl Config {
                 .read(&keys::LEASE, parse::lease)?
                 .unwrap_or(Duration::from_secs(30)),
             attempts: u32::try_from(values.number(&keys::ATTEMPTS)?).unwrap_or(1),
+            public_url: values
+                .read(&keys::PUBLIC_URL, parse::url)?
+                .map(|url| url.to_string()),
+            max_queued: values
+                .read(&keys::MAX_QUEUED, parse::queue)?
+                .unwrap_or(u32::MAX),
             json_logs: values.read(&keys::LOG, parse::json_logs)?.unwrap_or(false),
             log_filter: environment.get("RUST_LOG").cloned(),
             shown: values.shown(&home),

@@ -5,9 +5,14 @@
 //! `false` when the lease is lost; the worker then stops quietly.
 
 mod artifacts;
+mod counts;
 mod db;
+mod entities;
+mod events;
 mod jobs;
+mod keys;
 mod moves;
+mod once;
 mod place;
 mod queue;
 mod signals;
@@ -22,9 +27,14 @@ use chrono::{DateTime, Utc};
 use tokio::sync::broadcast;
 
 pub use self::artifacts::{ArtifactRow, Stored};
+pub use self::counts::Counts;
 use self::db::{Db, fetch_optional};
+pub use self::entities::EntityRow;
+pub use self::events::{EventRow, Standing};
 pub use self::jobs::Claim;
+pub use self::keys::ApiKey;
 pub use self::moves::{Entity, EntityFile};
+pub use self::once::{Created, Once};
 pub use self::place::{Database, PostgresTarget};
 pub use self::queue::Terms;
 pub use self::signals::Signal;

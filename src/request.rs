@@ -28,6 +28,9 @@ pub struct ImportRequest {
     /// The API's `config`, echoed on the record.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub config: Option<serde_json::Value>,
+    /// The API's `assetOptions`, echoed on the record.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub asset_options: Option<serde_json::Value>,
 }
 
 impl ImportRequest {
@@ -41,6 +44,7 @@ impl ImportRequest {
             register: true,
             priority: 0,
             config: None,
+            asset_options: None,
         }
     }
 

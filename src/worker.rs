@@ -1,6 +1,7 @@
 //! A process that works on uploads: its lock, its leases, its claims.
 
 mod pool;
+mod recorder;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
