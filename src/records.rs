@@ -98,6 +98,12 @@ impl Records {
         self.db.subscribe()
     }
 
+    /// Whether [`Records::signals`] tells what other processes do. Where it
+    /// does not, whoever waits looks more often.
+    pub fn hears_others(&self) -> bool {
+        self.db.is_server()
+    }
+
     /// Now, by the database's clock.
     fn now(&self) -> i64 {
         Utc::now().timestamp_millis() + self.ahead.load(Ordering::Relaxed)

@@ -26,8 +26,10 @@ use crate::upload::ArtifactStatus;
 
 /// Between looks while bytes move: twice a second.
 const MOVING: Duration = Duration::from_millis(500);
-/// Between looks while nothing does, if no signal comes.
-const RESTING: Duration = Duration::from_secs(5);
+/// Between looks while nothing does, where signals tell of what others do.
+const RESTING: Duration = Duration::from_secs(10);
+/// The same where they do not.
+const UNHEARD: Duration = Duration::from_secs(1);
 /// Proxies cut what is silent for long.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -155,7 +157,13 @@ impl Watch {
 
     /// Returns when it is time to look again.
     async fn wait(&mut self) {
-        let moves = self.told.is_some_and(|told| told.is_worked_on);
+        let wait = if self.told.is_some_and(|told| told.is_worked_on) {
+            MOVING
+        } else if self.records.hears_others() {
+            RESTING
+        } else {
+            UNHEARD
+        };
         let (id, signals) = (&self.id, &mut self.signals);
         let heard = async {
             loop {
@@ -168,6 +176,6 @@ impl Watch {
             }
         };
         // Time is up: that is the other way to return.
-        let _ = tokio::time::timeout(if moves { MOVING } else { RESTING }, heard).await;
+        let _ = tokio::time::timeout(wait, heard).await;
     }
 }

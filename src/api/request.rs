@@ -82,6 +82,12 @@ pub(super) fn read(api: &Api, caller: &Caller, body: &[u8]) -> Result<Asked, Pro
     let reference = reference(api, source, text)?;
     let config: UploadConfig = match &body.config {
         None => UploadConfig::default(),
+        Some(config) if !config.is_object() => {
+            return Err(Problem::bad(
+                "config is no JSON object",
+                "GET /openapi.json describes every key",
+            ));
+        }
         Some(config) => serde_json::from_value(config.clone()).map_err(|error| {
             Problem::bad(
                 format!("config: {error}"),
@@ -109,6 +115,13 @@ pub(super) fn read(api: &Api, caller: &Caller, body: &[u8]) -> Result<Asked, Pro
 
 /// A body that is JSON of this shape.
 pub(super) fn from_body<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, Problem> {
+    // A list would do for serde, field by field.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Problem::bad(
+            "the body is no JSON object",
+            "GET /openapi.json describes every field",
+        ));
+    }
     serde_json::from_slice(body).map_err(|error| {
         Problem::bad(
             format!("the body is not as it should be: {error}"),

@@ -52,10 +52,11 @@ impl Records {
             at + millis(terms.lease),
             at,
         )?;
-        tx.commit().await?;
         let Some((upload, owner, attempt)) = taken else {
             return Ok(None);
         };
+        tx.signal(Signal::Changed(upload.clone())).await?;
+        tx.commit().await?;
         let detail = self.get(&owner, &upload).await?;
         let attempt = u32::try_from(attempt).unwrap_or(u32::MAX);
         Ok(Some(Claim::next(detail, token, attempt, terms.attempts)))
