@@ -21,6 +21,8 @@ use modelferry_providers::{Selection, Sha256};
 use self::output::Output;
 use crate::config::{Config, Flags};
 use crate::error::{Code, Error};
+use crate::import::Overrides;
+use crate::inspect::PicklePolicy;
 use crate::upload::Kind;
 
 /// Ferries models from Hugging Face, Civitai and plain URLs into storage you
@@ -117,6 +119,12 @@ struct SourceArgs {
     /// What the one file must hash to
     #[arg(long, value_name = "HEX")]
     sha256: Option<Sha256>,
+    /// What to do with pickles this time: scan, refuse or allow
+    #[arg(long, value_name = "POLICY")]
+    pickle: Option<PicklePolicy>,
+    /// Take files that their hub's own scan calls dangerous
+    #[arg(long)]
+    allow_flagged: bool,
     /// Write NAME.civitai.info and a preview beside the files in the library
     #[arg(long)]
     sidecar: bool,
@@ -282,7 +290,7 @@ impl Cli {
             Err(error) => return output.refuse(&error),
         };
         output.start_logs(self.verbose, &config);
-        let outcome = self.command.run(&output, &config).await;
+        let outcome = Box::pin(self.command.run(&output, &config)).await;
         outcome.unwrap_or_else(|error| match error.code {
             Code::NotFound => {
                 output.error(&error);
@@ -325,5 +333,10 @@ fn request(
 ) -> Result<crate::request::ImportRequest, Error> {
     let mut reference = ferry.providers.parse(source)?;
     reference.selection = args.selection();
-    Ok(crate::request::ImportRequest::local(reference, args.kind))
+    let mut request = crate::request::ImportRequest::local(reference, args.kind);
+    request.overrides = Overrides {
+        pickle: args.pickle,
+        allow_flagged: args.allow_flagged,
+    };
+    Ok(request)
 }

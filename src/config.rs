@@ -7,6 +7,7 @@ mod parse;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -15,7 +16,7 @@ use serde::Serialize;
 
 pub use self::keys::{KEYS, Key};
 use crate::error::{Code, Error};
-use crate::inspect::PicklePolicy;
+use crate::import::Rules;
 use crate::records::Database;
 use crate::storage::{Place, Variables};
 
@@ -94,8 +95,8 @@ pub struct Config {
     pub memory: u64,
     /// Bytes a second.
     pub limit_rate: Option<u64>,
-    /// What may be done with pickles.
-    pub pickles: PicklePolicy,
+    /// What may come in.
+    pub rules: Rules,
     /// Uploads worked on at once by `serve` and `worker`.
     pub workers: usize,
     /// How long a claim holds without being renewed.
@@ -173,9 +174,7 @@ impl Config {
                 .read(&keys::MEMORY, parse::memory)?
                 .unwrap_or(parse::LEAST_MEMORY),
             limit_rate: values.read(&keys::LIMIT_RATE, parse::bytes)?,
-            pickles: values
-                .read(&keys::PICKLE, parse::pickles)?
-                .unwrap_or(PicklePolicy::Scan),
+            rules: values.rules()?,
             workers: values.number(&keys::WORKERS)?,
             lease: values
                 .read(&keys::LEASE, parse::lease)?
@@ -275,6 +274,24 @@ impl Values {
                 format!("{} is {shown} ({}): {why}", key.name, value.origin),
             )
             .hint("`modelferry config show` prints every setting and where it came from")
+        })
+    }
+
+    fn rules(&self) -> Result<Rules, Error> {
+        Ok(Rules {
+            pickle: self.read(&keys::PICKLE, parse::word)?.unwrap_or_default(),
+            pickle_allow: Arc::new(
+                self.read(&keys::PICKLE_ALLOW, parse::allow_list)?
+                    .unwrap_or_default(),
+            ),
+            flagged: self.read(&keys::FLAGGED, parse::word)?.unwrap_or_default(),
+            kinds: self.read(&keys::KINDS, parse::words)?.unwrap_or_default(),
+            formats: self.read(&keys::FORMATS, parse::words)?.unwrap_or_default(),
+            max_file_size: self.read(&keys::MAX_FILE_SIZE, parse::bytes)?,
+            licenses: self
+                .read(&keys::LICENSES, parse::licenses)?
+                .unwrap_or_default(),
+            max_nsfw: self.read(&keys::MAX_NSFW, parse::word)?,
         })
     }
 

@@ -12,6 +12,7 @@ use modelferry_providers::{GitSha1, Plan, ProviderKind, Sha256};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Error};
+use crate::inspect::Facts;
 use crate::records::{ArtifactRow, Entity};
 use crate::storage::StorageKey;
 use crate::upload::{Kind, Verification};
@@ -71,6 +72,9 @@ pub struct ManifestFile {
     /// What it was held against before it was published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verification: Option<Verification>,
+    /// What its headers say it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Facts>,
 }
 
 impl Manifest {
@@ -86,6 +90,7 @@ impl Manifest {
                 sha256: file.sha256,
                 git_sha1: row.git_sha1,
                 verification: row.verification,
+                facts: row.facts.clone(),
             });
         Self {
             schema_version: 1,

@@ -73,6 +73,8 @@ codes! {
     UnsafePickle = "unsafe_pickle",
     /// Not the format it claims.
     MalformedFile = "malformed_file",
+    /// A rule of whoever runs this refuses it.
+    NotAllowed = "not_allowed",
     /// Over a bound.
     TooLarge = "too_large",
     /// No room left.

@@ -3,6 +3,10 @@
 //! The API, the command line and syncs only write an upload and its job;
 //! whoever holds the claim runs [`run`].
 
+mod choose;
+mod early;
+mod judge;
+mod policy;
 mod register;
 mod sidecars;
 mod steps;
@@ -14,10 +18,11 @@ use std::time::Duration;
 use modelferry_providers::{Plan, Providers};
 use tokio_util::sync::CancellationToken;
 
+pub use self::early::{Look, Verdict};
+pub use self::policy::{FlaggedPolicy, FormatRule, NsfwLevel, Overrides, Rules, UnknownFormat};
 pub use self::unchanged::find_unchanged;
 use crate::crash;
 use crate::error::{Code, Error, Stop};
-use crate::inspect::{AllowList, PicklePolicy};
 use crate::progress::{Event, Observer};
 use crate::records::{Claim, Records};
 use crate::storage::Storage;
@@ -38,16 +43,15 @@ pub struct Ferry {
     pub engine: Engine,
     /// The tokens of the operator.
     pub tokens: Tokens,
-    /// What may be done with pickles.
-    pub pickles: PicklePolicy,
-    /// Pickle references the operator vouches for.
-    pub allowed_references: Arc<AllowList>,
+    /// What the operator lets in.
+    pub rules: Arc<Rules>,
 }
 
 /// One claimed upload on its way.
 struct Import<'a> {
     ferry: &'a Ferry,
     claim: &'a Claim,
+    rules: Rules,
     observer: Arc<dyn Observer>,
     cancel: &'a CancellationToken,
 }
@@ -70,6 +74,7 @@ pub async fn run(
     let import = Import {
         ferry,
         claim,
+        rules: ferry.rules.for_request(&claim.detail.request),
         observer,
         cancel,
     };
@@ -89,7 +94,9 @@ impl Import<'_> {
     async fn steps(&self, resolved: Option<Plan>) -> Result<(), Stop> {
         let plan = self.resolve(resolved).await?;
         self.prove_access(&plan).await?;
-        let missing = self.reuse(&plan).await?;
+        let refused = self.leave_out(&plan).await?;
+        let missing = self.reuse(&plan, &refused).await?;
+        let missing = self.judge_early(&plan, missing).await?;
         self.transfer(&plan, missing).await?;
         self.validating().await?;
         let found = self.inspect(&plan).await?;
@@ -174,7 +181,7 @@ impl Import<'_> {
         Ok(())
     }
 
-    async fn validated(&self, found: &steps::Found) -> Result<(), Stop> {
+    async fn validated(&self, found: &judge::Found) -> Result<(), Stop> {
         if self.claim.detail.upload.status == Validated {
             return Ok(());
         }

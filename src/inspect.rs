@@ -15,15 +15,18 @@
 //! media files. Such files carry a warning, never the word "safe".
 
 mod archive;
+mod coreml;
 mod facts;
 mod finding;
 mod gguf;
 mod kind;
 mod magic;
+mod media;
 mod name;
 mod npy;
 mod onnx;
 mod pickle;
+mod protobuf;
 mod safetensors;
 mod source;
 mod text;
@@ -38,7 +41,8 @@ pub use finding::{
     Finding, Format, InspectError, MAX_METADATA, Nature, Refusal, RefusalReason, Warning,
     WarningKind,
 };
-pub use kind::{Kind, UnknownKind, settle};
+pub use kind::{Kind, UnknownKind, clash, settle};
+pub use name::{promises_pickle, promises_weights, tells_early};
 pub use pickle::{AllowList, AllowListError, PicklePolicy};
 pub use source::Content;
 
@@ -86,13 +90,24 @@ fn examine(path: &str, source: &mut Source<'_>, gate: Gate<'_>) -> Result<Findin
         return empty(meant);
     }
     let head = source.bytes_at(0, HEAD)?;
-    let finding = match claim(path, meant, &head, source)? {
+    let read = match claim(path, meant, &head, source, gate)? {
         Claim::Pickle => return read_pickle(&head, source, gate),
-        Claim::Weights(read) => read(source)?,
-        Claim::Format(format) => read_format(path, format, &head, source, gate)?,
+        Claim::Weights(read) => read(source),
+        Claim::Format(format) => read_format(path, format, source, gate),
     };
-    refuse_double_meaning(meant, &finding, &head, source, gate)?;
-    check_name(path, meant, &head, finding)
+    match read {
+        Ok(finding) => {
+            refuse_double_meaning(meant, &finding, &head, source, gate)?;
+            check_name(path, meant, &head, finding)
+        }
+        Err(InspectError::Refused(refusal)) if refusal.reason == RefusalReason::MalformedFile => {
+            // What a file would run weighs more than how it is broken.
+            let broken = Finding::new(Format::Unknown);
+            refuse_double_meaning(meant, &broken, &head, source, gate)?;
+            Err(refusal.into())
+        }
+        Err(other) => Err(other),
+    }
 }
 
 fn empty(meant: Meant) -> Result<Finding, InspectError> {
@@ -118,6 +133,7 @@ fn claim(
     meant: Meant,
     head: &[u8],
     source: &mut Source<'_>,
+    gate: Gate<'_>,
 ) -> Result<Claim, InspectError> {
     if safetensors::claims(head, source.size()) {
         return Ok(Claim::Weights(safetensors::read));
@@ -133,10 +149,21 @@ fn claim(
     if head.first() == Some(&0x08) && onnx::claims(source)? {
         return Ok(Claim::Weights(onnx::read));
     }
+    if head.first() == Some(&0x08) && coreml::claims(source)? {
+        return Ok(Claim::Weights(coreml::read));
+    }
     let whole = head.len() as u64 == source.size();
-    Ok(if text::is_binary_ply(head) {
+    let is_text = text::is_text(head, whole);
+    let loaded = if is_text {
+        meant == Meant::Pickled
+    } else {
+        meant.is_weights()
+    };
+    Ok(if loaded && reads_as_pickle(head, is_text, source, gate)? {
+        Claim::Pickle
+    } else if text::is_binary_ply(head) {
         Claim::Format(Format::Ply)
-    } else if text::is_text(head, whole) {
+    } else if is_text {
         Claim::Format(text::sort(path, head))
     } else if meant == Meant::Safetensors {
         Claim::Weights(safetensors::read)
@@ -150,7 +177,6 @@ fn claim(
 fn read_format(
     path: &str,
     format: Format,
-    head: &[u8],
     source: &mut Source<'_>,
     gate: Gate<'_>,
 ) -> Result<Finding, InspectError> {
@@ -179,6 +205,11 @@ fn read_format(
             finding.warn(WarningKind::RunsElsewhere, "it is an HDF5 file: a Keras model in one may hold Lambda layers, which are Python code");
             Ok(finding)
         }
+        Format::TensorRt => {
+            let mut finding = Finding::new(format);
+            finding.warn(WarningKind::RunsElsewhere, "it is a TensorRT engine: machine code for a graphics card, which could not be checked");
+            Ok(finding)
+        }
         Format::Executable => {
             let mut finding = Finding::new(format);
             finding.warn(
@@ -190,8 +221,8 @@ fn read_format(
         Format::Html | Format::Json | Format::Xml | Format::Yaml | Format::Text => {
             text::read(path, format, source)
         }
-        Format::Unknown => unknown(path, head, source, gate),
-        _ => Ok(Finding::new(format)),
+        Format::Unknown => unknown(path),
+        _ => media::read(format, source),
     }
 }
 
@@ -211,29 +242,38 @@ fn read_pickle(
         gate.extra,
     )?;
     gate.judge("the pickle", &report, &mut finding)?;
-    finding.facts.tensors = (report.tensors > 0).then_some(report.tensors);
+    if report.tensors > 0 {
+        finding.facts = report.census.facts();
+        finding.facts.tensors = Some(report.tensors);
+    }
     Ok(finding)
 }
 
-/// Binary data that no format claims.
-fn unknown(
-    path: &str,
+/// Whether bytes that do not say their protocol are a pickle. Data that starts like one by chance
+/// soon breaks; a pickle goes to its end, or is cut. Text must go to its end.
+fn reads_as_pickle(
     head: &[u8],
+    is_text: bool,
     source: &mut Source<'_>,
     gate: Gate<'_>,
-) -> Result<Finding, InspectError> {
-    let meant = name::meant(path);
-    if meant.is_weights() && pickle::may_start(head.first()) {
-        let size = source.size();
-        let report = pickle::walk_all(
-            &mut Feed::new(&mut Region::new(source, 0, size)),
-            gate.extra,
-        )?;
-        // Data that starts like a pickle by chance soon breaks; a pickle goes to its end or is cut.
-        if matches!(report.end, End::Stopped | End::Cut) && report.opcodes > 1 {
-            return read_pickle(head, source, gate);
-        }
+) -> Result<bool, InspectError> {
+    if !pickle::may_start(head.first()) {
+        return Ok(false);
     }
+    let size = source.size();
+    let mut region = Region::new(source, 0, size);
+    let report = pickle::walk_all(&mut Feed::new(&mut region), gate.extra)?;
+    let went_on = match report.end {
+        End::Stopped => true,
+        End::Cut => !is_text,
+        End::Broken(_) | End::TooMuch(_) => false,
+    };
+    Ok(went_on && report.opcodes > 1)
+}
+
+/// Binary data that no format claims.
+fn unknown(path: &str) -> Result<Finding, InspectError> {
+    let meant = name::meant(path);
     match meant {
         Meant::Pickled => Err(malformed(
             "it is neither a zip archive, a pickle nor a NumPy file, and a file of its name should be one",

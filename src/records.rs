@@ -18,6 +18,7 @@ mod queue;
 mod signals;
 mod trouble;
 mod uploads;
+mod verdicts;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -40,6 +41,7 @@ pub use self::queue::Terms;
 pub use self::signals::Signal;
 use self::trouble::unreadable;
 pub use self::uploads::{Filter, NewUpload, UploadDetail};
+pub use self::verdicts::Refused;
 use crate::error::Error;
 
 /// The records of one database. Cheap to clone.

@@ -4,6 +4,7 @@ use modelferry_providers::{Locator, Plan, Reference};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::import::Overrides;
 use crate::upload::{Kind, UploadSource};
 
 /// The owner of what is imported from this machine's command line.
@@ -25,6 +26,9 @@ pub struct ImportRequest {
     pub register: bool,
     /// From -10 to 10; higher goes first.
     pub priority: i32,
+    /// What this import may do beyond the configuration.
+    #[serde(default)]
+    pub overrides: Overrides,
     /// The API's `config`, echoed on the record.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub config: Option<serde_json::Value>,
@@ -43,6 +47,7 @@ impl ImportRequest {
             kind,
             register: true,
             priority: 0,
+            overrides: Overrides::default(),
             config: None,
             asset_options: None,
         }
@@ -101,12 +106,14 @@ impl ImportRequest {
             &self.reference.selection,
             self.kind,
             self.register,
+            self.overrides,
         ))
     }
 
     /// The same for two requests that came to the same thing: the pinned
-    /// revision counts, how it was asked for does not.
-    pub fn plan_key(&self, plan: &Plan) -> String {
+    /// revision counts, how it was asked for does not. `rules` is the
+    /// fingerprint of what decided which files are taken.
+    pub fn plan_key(&self, plan: &Plan, rules: &str) -> String {
         let files: Vec<_> = plan
             .artifacts
             .iter()
@@ -120,6 +127,7 @@ impl ImportRequest {
             self.reference.selection.sha256,
             self.kind,
             self.register,
+            rules,
         ))
     }
 }

@@ -114,6 +114,8 @@ words!(
         Pending = "pending",
         /// Its blob is published.
         Stored = "stored",
+        /// The gate refuses it, and the rest goes on without it.
+        Refused = "refused",
         /// Gave the upload its error.
         Failed = "failed",
     }

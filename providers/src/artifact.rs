@@ -34,11 +34,25 @@ pub struct Plan {
     pub is_asset: bool,
     /// The files, in the hub's order, with distinct paths.
     pub artifacts: Vec<Artifact>,
+    /// Files that the source has and that are not wanted, where somebody should know why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     /// What a person should know before going on.
     pub warnings: Vec<Warning>,
     /// The model's card in the hub's terms, kept in the manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card: Option<serde_json::Value>,
+}
+
+/// A file of the source that is not imported.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Where it would have gone.
+    pub path: RelPath,
+    /// How long it is.
+    pub size: Size,
+    /// Why, in plain words.
+    pub reason: String,
 }
 
 /// `{owner}/{name}/{revision}`: safe single names for a library folder.

@@ -4,6 +4,7 @@
 //! [`tree`], [`select`]) ▸ plan; [`open`] an artifact through the hub's
 //! redirect, whose signed [`links`] are kept in memory until they expire.
 
+mod card;
 mod errors;
 mod hub;
 mod links;
@@ -14,6 +15,7 @@ mod parse;
 mod refs;
 mod repo;
 mod resolve;
+mod scan;
 mod select;
 mod tree;
 mod wire;

@@ -35,7 +35,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use crate::artifact::{
-    Artifact, Body, ByteRange, HubScan, Origin, Place, Plan, ScanVerdict, Size, Validator, Warning,
+    Artifact, Body, ByteRange, HubScan, LeftOut, Origin, Place, Plan, ScanVerdict, Size, Validator,
+    Warning,
 };
 pub use crate::auth::{Auth, Token};
 pub use crate::civitai::{

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use modelferry_providers::{Plan, Sha256};
+use modelferry_providers::{HubScan, Plan, Sha256};
 use serde::Serialize;
 
 use super::bars::Bars;
@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::entity::library_folder;
 use crate::error::{Error, Stop};
 use crate::import::{Ferry, find_unchanged};
+use crate::inspect::Facts;
 use crate::progress::{Observer, Unwatched};
 use crate::records::{ArtifactRow, NewUpload, UploadDetail};
 use crate::request::ImportRequest;
@@ -41,6 +42,12 @@ pub(super) struct ShownArtifact {
     reused: bool,
     verification: Option<Verification>,
     repaired: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scan: Option<HubScan>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Facts>,
 }
 
 #[derive(Serialize)]
@@ -191,7 +198,7 @@ async fn ended(
 ) -> Result<Ended, Stop> {
     let records = &session.ferry.records;
     let detail = records.get(crate::request::LOCAL_OWNER, id).await?;
-    let mut artifacts = shown_artifacts(&records.artifacts(id).await?);
+    let mut artifacts = shown_artifacts(&records.artifacts(id).await?, detail.plan.as_ref());
     let outcome = outcome.unwrap_or(match detail.upload.status {
         UploadStatus::Imported => Outcome::Imported,
         UploadStatus::Complete => Outcome::Complete,
@@ -199,7 +206,7 @@ async fn ended(
     });
     if outcome == Outcome::Unchanged {
         for artifact in &mut artifacts {
-            artifact.reused = true;
+            artifact.reused = artifact.status == ArtifactStatus::Stored;
             artifact.bytes_transferred = 0;
         }
     }
@@ -261,6 +268,11 @@ fn print(output: &Output, config: &Config, source: &str, ended: &Ended, started:
         }
     }
     for file in &ended.artifacts {
+        if let Some(warning) = file.warning() {
+            output.note(&format!("warning: {warning}"));
+        }
+    }
+    for file in &ended.artifacts {
         output.line(&format!("  {}", file.summary()));
     }
 }
@@ -285,7 +297,12 @@ fn moved(ended: &Ended, took: Duration) -> String {
     )
 }
 
-pub(super) fn shown_artifacts(rows: &[ArtifactRow]) -> Vec<ShownArtifact> {
+/// The files of a record, with what its plan says of each.
+pub(super) fn shown_artifacts(rows: &[ArtifactRow], plan: Option<&Plan>) -> Vec<ShownArtifact> {
+    let scan = |row: &ArtifactRow| {
+        let artifact = plan?.artifacts.get(row.position as usize)?;
+        artifact.scan.clone()
+    };
     rows.iter()
         .map(|row| ShownArtifact {
             path: row.path.clone(),
@@ -296,11 +313,20 @@ pub(super) fn shown_artifacts(rows: &[ArtifactRow]) -> Vec<ShownArtifact> {
             reused: row.reused,
             verification: row.verification,
             repaired: row.repaired,
+            reason: row.reason.clone(),
+            scan: scan(row),
+            facts: row.facts.clone(),
         })
         .collect()
 }
 
 impl ShownArtifact {
+    /// Why it was left out, if it was.
+    pub fn warning(&self) -> Option<String> {
+        let reason = self.reason.as_deref()?;
+        Some(format!("{} was left out: {reason}", self.path))
+    }
+
     /// One line for people.
     pub fn summary(&self) -> String {
         let checked = self.verification.map_or("", Verification::as_str);
@@ -308,10 +334,11 @@ impl ShownArtifact {
             || "-".to_owned(),
             |hash| hash.to_string().chars().take(12).collect(),
         );
-        let note = match (self.reused, self.repaired) {
-            (true, _) => "  reused",
-            (false, true) => "  repaired",
-            (false, false) => "",
+        let note = match (self.status, self.reused, self.repaired) {
+            (ArtifactStatus::Refused, ..) => "  refused",
+            (_, true, _) => "  reused",
+            (_, false, true) => "  repaired",
+            (_, false, false) => "",
         };
         format!(
             "{:>11}  {hash:12}  {checked:13}  {}{note}",

@@ -2,13 +2,15 @@
 
 use std::io::{IsTerminal, Write};
 
-use indicatif::{HumanBytes, MultiProgress};
+use indicatif::{HumanBytes, HumanCount, MultiProgress};
+use modelferry_providers::{HubScan, ScanVerdict};
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 use super::Exit;
 use crate::config::Config;
 use crate::error::Error;
+use crate::inspect::Facts;
 
 /// Where a command's words go, and in which form.
 pub(super) struct Output {
@@ -21,8 +23,8 @@ pub(super) struct Output {
 /// An error as programs see it.
 #[derive(Debug, Serialize)]
 pub(super) struct ShownError<'a> {
-    code: &'a str,
-    message: &'a str,
+    pub code: &'a str,
+    pub message: &'a str,
     hint: Option<&'a str>,
 }
 
@@ -137,6 +139,37 @@ pub(super) fn safe_source(source: &str) -> String {
 /// A length for people.
 pub(super) fn size(bytes: Option<u64>) -> String {
     bytes.map_or_else(|| "?".to_owned(), |bytes| HumanBytes(bytes).to_string())
+}
+
+/// What a hub's own scanners found, unless that is nothing.
+pub(super) fn scan_line(scan: &HubScan) -> Option<String> {
+    let word = match scan.verdict {
+        ScanVerdict::Safe => return None,
+        ScanVerdict::Suspicious => "suspicious",
+        ScanVerdict::Danger => "dangerous",
+        ScanVerdict::Pending => "not scanned yet",
+        ScanVerdict::Unknown => "not scanned",
+    };
+    Some(format!("{} says: {word} ({})", scan.source, scan.detail))
+}
+
+/// What a file's headers say it is, on one line.
+pub(super) fn facts_line(facts: &Facts) -> String {
+    let parameters = facts
+        .parameters
+        .map(|number| format!("{} parameters", HumanCount(number)));
+    let dtypes: Vec<&str> = facts.dtypes.keys().map(String::as_str).collect();
+    let parts = [
+        facts.model_type.map(|kind| kind.as_str().to_owned()),
+        facts.architecture.clone(),
+        facts.base_model.as_ref().map(|base| format!("for {base}")),
+        parameters,
+        (!dtypes.is_empty()).then(|| dtypes.join(" ")),
+        facts.quantization.clone(),
+        facts.rank.map(|rank| format!("rank {rank}")),
+        facts.license.clone(),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// `1 file`, `2 files`.

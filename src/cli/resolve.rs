@@ -1,14 +1,15 @@
 //! `resolve`, and `import --dry-run`
 
-use modelferry_providers::{GitSha1, Plan, ProviderKind, Sha256, Warning};
+use modelferry_providers::{GitSha1, HubScan, Plan, ProviderKind, Sha256, Warning};
 use serde::Serialize;
 
-use super::output::{Output, ShownError, count, printable, size};
+use super::output::{Output, ShownError, count, facts_line, printable, scan_line, size};
 use super::session::Session;
 use super::{Exit, SourceArgs, request};
 use crate::config::Config;
 use crate::error::Error;
-use crate::import::Ferry;
+use crate::import::Verdict;
+use crate::inspect::Facts;
 use crate::upload::Kind;
 
 #[derive(Serialize)]
@@ -20,6 +21,7 @@ struct ShownPlan<'a> {
     revision: &'a str,
     kind: Option<Kind>,
     artifacts: Vec<ShownFile<'a>>,
+    left_out: Vec<ShownLeftOut<'a>>,
     total_bytes: Option<u64>,
     transfer_bytes: Option<u64>,
     warnings: &'a [Warning],
@@ -33,6 +35,19 @@ struct ShownFile<'a> {
     sha256: Option<Sha256>,
     git_sha1: Option<GitSha1>,
     present: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scan: Option<&'a HubScan>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    facts: Option<&'a Facts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<ShownError<'a>>,
+}
+
+#[derive(Serialize)]
+struct ShownLeftOut<'a> {
+    path: &'a str,
+    size: Option<u64>,
+    reason: &'a str,
 }
 
 pub(super) async fn run(
@@ -44,7 +59,7 @@ pub(super) async fn run(
     let mut exit = Exit::Done;
     for source in &args.sources {
         let resolved = tokio::select! {
-            resolved = resolve(output, &session.ferry, source, args) => resolved,
+            resolved = resolve(output, &session, source, args) => resolved,
             () = session.cancel.cancelled() => return Ok(Exit::Interrupted),
         };
         if let Err(error) = resolved {
@@ -64,22 +79,37 @@ pub(super) async fn run(
 
 async fn resolve(
     output: &Output,
-    ferry: &Ferry,
+    session: &Session,
     source: &str,
     args: &SourceArgs,
 ) -> Result<(), Error> {
+    let ferry = &session.ferry;
     let request = request(ferry, source, args)?;
     let plan = ferry.resolve(&request).await?;
+    let verdicts = ferry.preview(&plan, &request, &session.cancel).await?;
     let mut files = Vec::with_capacity(plan.artifacts.len());
-    for artifact in &plan.artifacts {
+    for (index, artifact) in (0u32..).zip(&plan.artifacts) {
+        let (facts, refused) = match verdicts.get(&index) {
+            Some(Verdict::Fit(finding)) => (Some(&finding.facts), None),
+            Some(Verdict::Refused(error)) => (None, Some(ShownError::from(error))),
+            Some(Verdict::Undecided) | None => (None, None),
+        };
         files.push(ShownFile {
             path: artifact.path.as_str(),
             size: artifact.size.approximate(),
             sha256: artifact.digests.sha256,
             git_sha1: artifact.digests.git_sha1,
             present: ferry.held_blob(artifact).await?.is_some(),
+            scan: artifact.scan.as_ref(),
+            facts: facts.filter(|facts| !facts.is_empty()),
+            refused,
         });
     }
+    let left_out = plan.left_out.iter().map(|file| ShownLeftOut {
+        path: file.path.as_str(),
+        size: file.size.approximate(),
+        reason: &file.reason,
+    });
     let shown = ShownPlan {
         source: &super::output::safe_source(source),
         provider: plan.provider,
@@ -89,6 +119,7 @@ async fn resolve(
         total_bytes: sum(files.iter()),
         transfer_bytes: sum(files.iter().filter(|file| !file.present)),
         artifacts: files,
+        left_out: left_out.collect(),
         warnings: &plan.warnings,
     };
     if output.json {
@@ -118,6 +149,24 @@ fn print(output: &Output, shown: &ShownPlan<'_>, plan: &Plan) {
             "  {:>11}  {}  {hash}{held}",
             size(file.size),
             printable(file.path)
+        ));
+        if let Some(scan) = file.scan.and_then(scan_line) {
+            output.line(&format!("{:15}{}", "", printable(&scan)));
+        }
+        if let Some(facts) = file.facts {
+            output.line(&format!("{:15}{}", "", printable(&facts_line(facts))));
+        }
+        if let Some(refused) = &file.refused {
+            let (code, message) = (refused.code, printable(refused.message));
+            output.line(&format!("{:15}refused: {message} [{code}]", ""));
+        }
+    }
+    for file in &shown.left_out {
+        output.line(&format!(
+            "  {:>11}  {}  left out: {}",
+            size(file.size),
+            printable(file.path),
+            printable(file.reason)
         ));
     }
     let files = count(shown.artifacts.len(), "file");

@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::error::{Code, Error};
 use crate::import::Ferry;
-use crate::inspect::AllowList;
 use crate::records::Records;
 use crate::storage::Storage;
 use crate::tokens::Tokens;
@@ -94,8 +93,7 @@ fn ferry(config: &Config, records: Records, storage: Arc<dyn Storage>) -> Result
         tokens: Tokens {
             operator: config.auth.clone(),
         },
-        pickles: config.pickles,
-        allowed_references: Arc::new(AllowList::default()),
+        rules: Arc::new(config.rules.clone()),
     })
 }
 

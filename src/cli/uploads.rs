@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::import::{ShownArtifact, shown_artifacts};
-use super::output::{Output, ShownError, printable, size};
+use super::output::{Output, ShownError, facts_line, printable, scan_line, size};
 use super::{Exit, ListArgs, session};
 use crate::config::Config;
 use crate::error::Error;
@@ -40,7 +40,7 @@ struct ShownUpload<'a> {
 pub(super) async fn show(output: &Output, config: &Config, id: &str) -> Result<Exit, Error> {
     let records = session::open_records(config).await?;
     let detail = records.get(LOCAL_OWNER, id).await?;
-    let artifacts = shown_artifacts(&records.artifacts(id).await?);
+    let artifacts = shown_artifacts(&records.artifacts(id).await?, detail.plan.as_ref());
     let revision = detail.plan.as_ref().map(|plan| plan.revision.as_str());
     if output.json {
         output.json_line(&ShownUpload {
@@ -65,6 +65,15 @@ pub(super) async fn show(output: &Output, config: &Config, id: &str) -> Result<E
     }
     for file in &artifacts {
         output.line(&format!("  {}", file.summary()));
+        if let Some(scan) = file.scan.as_ref().and_then(scan_line) {
+            output.line(&format!("{:44}{}", "", printable(&scan)));
+        }
+        if let Some(facts) = &file.facts {
+            output.line(&format!("{:44}{}", "", printable(&facts_line(facts))));
+        }
+    }
+    for warning in artifacts.iter().filter_map(ShownArtifact::warning) {
+        output.line(&format!("  warning   {}", printable(&warning)));
     }
     if let Some(error) = &detail.error {
         output.line(&format!(

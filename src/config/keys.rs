@@ -81,6 +81,13 @@ pub(super) const CONNECTIONS_PER_HOST: Key = key(
 pub(super) const MEMORY: Key = key("memory", &["MODELFERRY_MEMORY"], || Some("256 MiB".into()));
 pub(super) const LIMIT_RATE: Key = key("limit_rate", &["MODELFERRY_LIMIT_RATE"], none);
 pub(super) const PICKLE: Key = key("pickle", &["MODELFERRY_PICKLE"], || Some("scan".into()));
+pub(super) const PICKLE_ALLOW: Key = key("pickle_allow", &["MODELFERRY_PICKLE_ALLOW"], none);
+pub(super) const FLAGGED: Key = key("flagged", &["MODELFERRY_FLAGGED"], || Some("refuse".into()));
+pub(super) const KINDS: Key = key("kinds", &["MODELFERRY_KINDS"], none);
+pub(super) const FORMATS: Key = key("formats", &["MODELFERRY_FORMATS"], none);
+pub(super) const MAX_FILE_SIZE: Key = key("max_file_size", &["MODELFERRY_MAX_FILE_SIZE"], none);
+pub(super) const LICENSES: Key = key("licenses", &["MODELFERRY_LICENSES"], none);
+pub(super) const MAX_NSFW: Key = key("max_nsfw", &["MODELFERRY_MAX_NSFW"], none);
 pub(super) const WORKERS: Key = key("workers", &["MODELFERRY_WORKERS"], || Some("4".into()));
 pub(super) const LEASE: Key = key("lease", &["MODELFERRY_LEASE"], || Some("30 s".into()));
 pub(super) const ATTEMPTS: Key = key("attempts", &["MODELFERRY_ATTEMPTS"], || Some("10".into()));
@@ -110,6 +117,13 @@ pub const KEYS: &[Key] = &[
     MEMORY,
     LIMIT_RATE,
     PICKLE,
+    PICKLE_ALLOW,
+    FLAGGED,
+    KINDS,
+    FORMATS,
+    MAX_FILE_SIZE,
+    LICENSES,
+    MAX_NSFW,
     WORKERS,
     LEASE,
     ATTEMPTS,

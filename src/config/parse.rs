@@ -1,12 +1,14 @@
 //! From a setting's text to its value, with what it should have been.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use ipnet::IpNet;
 use modelferry_providers::SafeUrl;
 
-use crate::inspect::PicklePolicy;
+use crate::inspect::AllowList;
 
 /// One part must fit.
 pub const LEAST_MEMORY: u64 = 8 * 1024 * 1024;
@@ -67,13 +69,28 @@ pub fn memory(text: &str) -> Result<u64, String> {
     }
 }
 
-pub fn pickles(text: &str) -> Result<PicklePolicy, String> {
-    match text {
-        "scan" => Ok(PicklePolicy::Scan),
-        "refuse" => Ok(PicklePolicy::Refuse),
-        "allow" => Ok(PicklePolicy::Allow),
-        _ => Err("it should be scan, refuse or allow".to_owned()),
-    }
+/// Any word that reads as such.
+pub fn word<T: FromStr<Err: fmt::Display>>(text: &str) -> Result<T, String> {
+    text.trim().parse().map_err(|why: T::Err| why.to_string())
+}
+
+/// Words with commas or blanks between.
+pub fn words<T: FromStr<Err: fmt::Display>>(text: &str) -> Result<Vec<T>, String> {
+    text.split([',', ' '])
+        .filter(|item| !item.is_empty())
+        .map(word)
+        .collect()
+}
+
+/// Licences as hubs spell them, in any case.
+pub fn licenses(text: &str) -> Result<Vec<String>, String> {
+    words(&text.to_ascii_lowercase())
+}
+
+/// `module name` pairs with commas between, as the gate's refusals name them.
+pub fn allow_list(text: &str) -> Result<AllowList, String> {
+    let lines: Vec<&str> = text.split([',', '\n']).map(str::trim).collect();
+    AllowList::parse(&lines.join("\n")).map_err(|error| error.to_string())
 }
 
 pub fn json_logs(text: &str) -> Result<bool, String> {

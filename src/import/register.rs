@@ -11,14 +11,15 @@ use crate::error::{Code, Error, Stop};
 use crate::progress::Event;
 use crate::records::{Entity, EntityFile};
 use crate::storage::StorageKey;
-use crate::upload::Kind;
 use crate::upload::UploadStatus::{Complete, Imported};
+use crate::upload::{ArtifactStatus, Kind};
 
 impl Import<'_> {
     /// Writes the manifest and the library's links. The entity is not known to
     /// anyone until [`Import::imported`].
     pub(super) async fn register(&self, plan: &Plan, kind: Kind) -> Result<Entity, Stop> {
-        let rows = self.ferry.records.artifacts(self.claim.upload_id()).await?;
+        let mut rows = self.ferry.records.artifacts(self.claim.upload_id()).await?;
+        rows.retain(|row| row.status != ArtifactStatus::Refused);
         let files: Option<Vec<EntityFile>> = rows
             .iter()
             .map(|row| {

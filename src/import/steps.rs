@@ -1,34 +1,24 @@
-//! The steps up to `validated`: resolve, prove access, reuse, transfer, inspect.
+//! The steps up to the last byte: resolve, reuse, transfer.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use modelferry_providers::{Artifact, Auth, Plan, Sha256};
 
 use super::{Import, held};
 use crate::crash;
 use crate::error::{Code, Error, Stop};
-use crate::inspect::{self, Finding, InspectError, Refusal};
 use crate::progress::{ArtifactMeter, Event};
-use crate::records::{self, Claim, Records, Stored};
-use crate::storage::{Part, StageName, StorageKey};
+use crate::records::{Claim, Records, Stored};
+use crate::storage::{Part, StageName};
 use crate::transfer::{Checkpoint, Job, Ledger};
-use crate::upload::{ArtifactStatus, Kind, Verification};
+use crate::upload::{ArtifactStatus, Verification};
 
 /// Files of one upload that are on their way at once. Connections and memory
 /// are bounded elsewhere; this only bounds bookkeeping.
 const FILES: usize = 16;
-
-/// What the content turned out to be.
-pub(super) struct Found {
-    /// The kind of the whole.
-    pub kind: Kind,
-    /// The media type, where there is one file.
-    pub media_type: Option<&'static str>,
-}
 
 impl Import<'_> {
     /// The plan: the one that an earlier worker saved, the one in hand, or a new one.
@@ -42,7 +32,7 @@ impl Import<'_> {
             Some(plan) => plan,
             None => self.ferry.resolve(&detail.request).await?,
         };
-        let key = detail.request.plan_key(&plan);
+        let key = detail.request.plan_key(&plan, &self.rules.fingerprint());
         held(
             self.ferry
                 .records
@@ -61,7 +51,11 @@ impl Import<'_> {
     }
 
     /// Takes what the storage already holds. Returns what it does not.
-    pub(super) async fn reuse(&self, plan: &Plan) -> Result<Vec<u32>, Stop> {
+    pub(super) async fn reuse(
+        &self,
+        plan: &Plan,
+        refused: &HashSet<u32>,
+    ) -> Result<Vec<u32>, Stop> {
         let rows = self.ferry.records.artifacts(self.claim.upload_id()).await?;
         let done: HashSet<u32> = rows
             .iter()
@@ -70,7 +64,7 @@ impl Import<'_> {
             .collect();
         let mut missing = Vec::new();
         for (index, artifact) in (0u32..).zip(&plan.artifacts) {
-            if done.contains(&index) {
+            if done.contains(&index) || refused.contains(&index) {
                 continue;
             }
             match self.ferry.held_blob(artifact).await? {
@@ -195,86 +189,6 @@ impl Import<'_> {
         Err(Error::new(Code::StorageFull, message).hint("free some space or set MODELFERRY_STORAGE to a larger place, then run the same command again").into())
     }
 
-    /// Looks into every file: is it what it says, is it safe, is it what was
-    /// asked for.
-    pub(super) async fn inspect(&self, plan: &Plan) -> Result<Found, Stop> {
-        let rows = self.ferry.records.artifacts(self.claim.upload_id()).await?;
-        let mut looks: FuturesUnordered<_> = FuturesUnordered::new();
-        let mut findings: Vec<(String, Finding)> = Vec::with_capacity(rows.len());
-        let mut rows = rows.into_iter();
-        loop {
-            while looks.len() < FILES
-                && let Some(row) = rows.next()
-            {
-                looks.push(self.look(row));
-            }
-            match looks.next().await {
-                Some(found) => findings.push(found?),
-                None => break,
-            }
-        }
-        findings.sort_by(|a, b| a.0.cmp(&b.0));
-        for (path, warning) in findings
-            .iter()
-            .flat_map(|(path, finding)| finding.warnings.iter().map(move |w| (path, w)))
-        {
-            self.observer.event(&Event::Warning {
-                path,
-                message: &warning.message,
-            });
-        }
-        let expected = self.claim.detail.request.expected_kind(plan);
-        let kind = inspect::settle(
-            expected,
-            findings
-                .iter()
-                .map(|(path, finding)| (path.as_str(), finding)),
-        )
-        .map_err(|refusal| refused(&plan.reference, refusal))?
-        .unwrap_or(Kind::Asset);
-        let media_type = match findings.as_slice() {
-            [(_, only)] => Some(only.media_type),
-            _ => None,
-        };
-        Ok(Found { kind, media_type })
-    }
-
-    async fn look(&self, row: records::ArtifactRow) -> Result<(String, Finding), Stop> {
-        let (Some(sha256), Some(size)) = (row.sha256, row.size) else {
-            return Err(Error::new(
-                Code::Internal,
-                format!("{} has no blob to look into", row.path),
-            )
-            .into());
-        };
-        let mut content = self.ferry.storage.open(&StorageKey::Blob(sha256)).await?;
-        let (policy, allowed) = (self.ferry.pickles, self.ferry.allowed_references.clone());
-        let path = row.path.clone();
-        let looked = tokio::task::spawn_blocking(move || {
-            inspect::inspect(&path, size, &mut content, policy, &allowed)
-        })
-        .await
-        .map_err(|error| Error::internal("looking into a file", error))?;
-        match looked {
-            Ok(finding) => Ok((row.path, finding)),
-            Err(InspectError::Refused(refusal)) => {
-                let error = refused(&row.path, refusal);
-                held(
-                    self.ferry
-                        .records
-                        .blame(self.claim, row.position, error.code, 0)
-                        .await?,
-                )?;
-                Err(error.into())
-            }
-            Err(InspectError::Io(error)) => Err(Error::new(
-                Code::StorageError,
-                format!("{} can't be read back: {error}", row.path),
-            )
-            .into()),
-        }
-    }
-
     pub(super) fn auth(&self) -> Auth {
         self.ferry.tokens.for_request(&self.claim.detail.request)
     }
@@ -291,24 +205,6 @@ impl Import<'_> {
         if let Err(error) = self.ferry.storage.discard_upload(upload).await {
             tracing::warn!(%error, "staged bytes could not be thrown away; the next start tries again");
         }
-    }
-}
-
-/// What inspection found wrong, as the public error.
-fn refused(what: &str, refusal: Refusal) -> Error {
-    let code = Code::ALL
-        .iter()
-        .copied()
-        .find(|code| code.as_str() == refusal.reason.code());
-    let message = if refusal.message.contains(what) {
-        refusal.message
-    } else {
-        format!("{what}: {}", refusal.message)
-    };
-    Error {
-        code: code.unwrap_or(Code::MalformedFile),
-        message,
-        hint: refusal.hint,
     }
 }
 

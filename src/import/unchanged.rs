@@ -5,20 +5,22 @@ use std::collections::HashSet;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use modelferry_providers::{Artifact, Auth, Plan, Sha256};
 
-use super::Ferry;
+use super::{Ferry, choose};
 use crate::error::{Code, Error};
 use crate::records::{EntityFile, UploadDetail};
 use crate::request::ImportRequest;
 use crate::storage::StorageKey;
+use crate::upload::ArtifactStatus;
 
 /// Questions to a hub at once, where one plan needs many.
 const QUESTIONS: usize = 8;
 
 impl Ferry {
-    /// Pins a request's reference, and checks what the user said about it.
+    /// Pins a request's reference, chooses among its files, and checks what the
+    /// user and the operator said about it.
     ///
     /// # Errors
-    /// What the provider says, or [`Code::InvalidRequest`] for a `sha256` on
+    /// What the provider says, the rule that refuses it, or [`Code::InvalidRequest`] for a `sha256` on
     /// more than one file, or [`Code::HashMismatch`] when the hub already
     /// states another.
     pub async fn resolve(&self, request: &ImportRequest) -> Result<Plan, Error> {
@@ -29,9 +31,12 @@ impl Ferry {
             .of(reference.provider())
             .resolve(reference, &auth)
             .await?;
+        let rules = self.rules.for_request(request);
+        choose::prefer_safetensors(&mut plan, request, rules.pickle);
         if let Some(sha256) = reference.selection.sha256 {
             expect_sha256(&mut plan, sha256)?;
         }
+        rules.admit(&plan, request)?;
         Ok(plan)
     }
 
@@ -91,15 +96,18 @@ pub async fn find_unchanged(
     request: &ImportRequest,
     plan: &Plan,
 ) -> Result<Option<UploadDetail>, Error> {
+    let rules = ferry.rules.for_request(request).fingerprint();
     let Some(earlier) = ferry
         .records
-        .find_finished(&request.owner, &request.plan_key(plan))
+        .find_finished(&request.owner, &request.plan_key(plan, &rules))
         .await?
     else {
         return Ok(None);
     };
     let mut files = Vec::new();
-    for row in ferry.records.artifacts(&earlier.upload.id).await? {
+    let mut rows = ferry.records.artifacts(&earlier.upload.id).await?;
+    rows.retain(|row| row.status != ArtifactStatus::Refused);
+    for row in rows {
         let (Some(sha256), Some(size)) = (row.sha256, row.size) else {
             return Ok(None);
         };

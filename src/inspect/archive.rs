@@ -13,9 +13,10 @@ use super::{
     pickle::{self, AllowList, Feed, Report, gate::Gate},
     source::Source,
     torch,
-    zip::{self, Directory, Entry, STORED, Unpacked},
+    zip::{self, DEFLATED, Directory, Entry, STORED, Unpacked},
 };
 
+mod tar;
 mod wrapper;
 
 #[cfg(test)]
@@ -28,6 +29,11 @@ const LOOKED_INTO: usize = 10_000;
 /// An entry that is walked may unpack to this many bytes, and this many times its packed size.
 const UNPACKED_FREE: u64 = 32 * 1024 * 1024;
 const UNPACKED_RATIO: u64 = 40;
+/// A whole archive may unpack to this many bytes, and this many times its size.
+const TOTAL_FREE: u64 = 1024 * 1024 * 1024;
+const TOTAL_RATIO: u64 = 200;
+/// DEFLATE makes at most 1032 bytes of one.
+const DEFLATE_LIMIT: u64 = 1100;
 
 /// The part of an entry's name after its last slash.
 pub(super) fn base_name(name: &str) -> &str {
@@ -73,8 +79,12 @@ fn read_plain(
     let strict = format != Format::Zip;
     judge.fault = if strict { directory.fault() } else { None };
     judge.open = !strict;
-    let files = directory.entries.iter().filter(|entry| !entry.is_folder());
-    for (index, entry) in files.enumerate() {
+    judge.check_total(directory, source.size());
+    for (index, entry) in directory.in_order().enumerate() {
+        if entry.is_folder() {
+            judge.folder(directory, entry, source)?;
+            continue;
+        }
         judge.check_entry(entry);
         if strict || index < LOOKED_INTO || name::meant(&entry.name).is_weights() {
             judge.entry(directory, entry, source)?;
@@ -97,6 +107,8 @@ pub(super) struct Judge<'g> {
     pub(super) finding: Finding,
     /// The first fault of the container.
     pub(super) fault: Option<String>,
+    /// Where the entries that were looked at end.
+    reached: u64,
     /// A plain archive: nested archives and odd entries are warned of, not refused.
     open: bool,
     gate: Gate<'g>,
@@ -107,6 +119,7 @@ impl<'g> Judge<'g> {
         Self {
             finding,
             fault: None,
+            reached: 0,
             open: false,
             gate,
         }
@@ -149,6 +162,61 @@ impl<'g> Judge<'g> {
         }
     }
 
+    /// Notes an archive that would unpack to far more than it is, before anything is unpacked.
+    pub(super) fn check_total(&mut self, directory: &Directory, size: u64) {
+        let total = directory
+            .entries
+            .iter()
+            .fold(0_u64, |total, entry| total.saturating_add(entry.size));
+        let most = size.saturating_mul(TOTAL_RATIO).saturating_add(TOTAL_FREE);
+        let lie = directory.entries.iter().find(|entry| {
+            entry.size
+                > entry
+                    .packed()
+                    .saturating_mul(DEFLATE_LIMIT)
+                    .saturating_add(64)
+        });
+        if let Some(entry) = lie {
+            self.note(format!(
+                "its entry `{}` unpacks to {} bytes from {}, which no packing can do",
+                shown(&entry.name, 120),
+                entry.size,
+                entry.packed()
+            ));
+        } else if total > most {
+            self.note(format!(
+                "it is a zip bomb: {size} bytes that unpack to {total}"
+            ));
+        }
+    }
+
+    /// Passes a folder, whose header lies among the others.
+    pub(super) fn folder(
+        &mut self,
+        directory: &Directory,
+        entry: &Entry,
+        source: &mut Source<'_>,
+    ) -> Result<(), InspectError> {
+        let located = directory.locate(entry, source)?;
+        self.check_gap(entry, entry.header_at());
+        self.reached = located.end;
+        Ok(())
+    }
+
+    /// Notes bytes between entries, where a reader that goes from header to header finds more.
+    fn check_gap(&mut self, entry: &Entry, from: u64) {
+        if self.open {
+            return;
+        }
+        if self.reached != from {
+            self.note(format!(
+                "the bytes from {} before its entry `{}` at byte {from} belong to no entry",
+                self.reached,
+                shown(&entry.name, 120)
+            ));
+        }
+    }
+
     /// Looks at an entry by name and first bytes, and walks it if it may be a pickle.
     pub(super) fn entry(
         &mut self,
@@ -157,8 +225,17 @@ impl<'g> Judge<'g> {
         source: &mut Source<'_>,
     ) -> Result<Option<Report>, InspectError> {
         let located = directory.locate(entry, source)?;
+        self.check_gap(entry, entry.header_at());
+        self.reached = located.end;
         if let Some(fault) = located.fault {
             self.note_or_warn(fault);
+        }
+        if !matches!(entry.method, STORED | DEFLATED) {
+            self.note_or_warn(format!(
+                "its entry `{}` is packed by method {}, which could not be looked into",
+                shown(&entry.name, 120),
+                entry.method
+            ));
         }
         let what = format!("its entry `{}`", shown(&entry.name, 120));
         let head = first_bytes(entry, &located.head);
@@ -181,7 +258,30 @@ impl<'g> Judge<'g> {
                 .pickle(&what, named, entry, located.data_at, source)
                 .map(Some);
         }
+        if (meant.is_weights() || meant == Meant::Nothing) && pickle::may_start(head.first()) {
+            self.program(&what, entry, located.data_at, source)?;
+        }
         Ok(None)
+    }
+
+    /// Walks bytes that may be a pickle of an old protocol: only one that would run something
+    /// counts.
+    fn program(
+        &mut self,
+        what: &str,
+        entry: &Entry,
+        at: u64,
+        source: &mut Source<'_>,
+    ) -> Result<(), InspectError> {
+        self.check_expansion(what, entry)?;
+        let Some(mut bytes) = Unpacked::new(entry, at, source) else {
+            return Ok(());
+        };
+        let report = pickle::walk_all(&mut Feed::new(&mut bytes), self.gate.extra)?;
+        if report.is_hostile_program() {
+            self.gate.judge(what, &report, &mut self.finding)?;
+        }
+        Ok(())
     }
 
     /// Looks at raw bytes of a storage, which may start like a pickle by chance: only one that
@@ -193,24 +293,20 @@ impl<'g> Judge<'g> {
         source: &mut Source<'_>,
     ) -> Result<(), InspectError> {
         let located = directory.locate(entry, source)?;
+        self.check_gap(entry, entry.header_at());
+        self.reached = located.end;
         if let Some(fault) = located.fault {
             self.note(fault);
         }
         if !pickle::states_protocol(&first_bytes(entry, &located.head)) {
             return Ok(());
         }
-        let Some(mut bytes) = Unpacked::new(entry, located.data_at, source) else {
-            return Ok(());
-        };
-        let report = pickle::walk(&mut Feed::new(&mut bytes), self.gate.extra)?;
-        if report.is_hostile_program() {
-            self.gate.judge(
-                &format!("its entry `{}`", shown(&entry.name, 120)),
-                &report,
-                &mut self.finding,
-            )?;
-        }
-        Ok(())
+        self.program(
+            &format!("its entry `{}`", shown(&entry.name, 120)),
+            entry,
+            located.data_at,
+            source,
+        )
     }
 
     fn pickle(

@@ -4,6 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod census;
+mod claims;
+mod combine;
+#[cfg(test)]
+mod tests;
+
+pub(super) use census::Census;
+pub(super) use claims::{from_configuration, from_metadata};
+
 /// What is known of a file, or of a whole model, from headers and small configuration files.
 ///
 /// Everything here is a claim of the file, bounded in length and fit to be shown; nothing of it

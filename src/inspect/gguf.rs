@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 
 use super::{
+    facts::{Census, Facts, ModelType},
     finding::{Finding, Format, InspectError, WarningKind, malformed, shown},
     source::{Cursor, Source},
 };
@@ -21,6 +22,12 @@ const MAX_KEPT: u64 = 1024;
 const MAX_DIMENSIONS: u32 = 4;
 const MAX_NESTING: u32 = 4;
 const DEFAULT_ALIGNMENT: u64 = 32;
+/// Most pairs, tensors, elements of lists and header bytes: far above those of real models, whose
+/// largest part is a vocabulary, and low enough to be walked in a second.
+const MAX_PAIRS: u64 = 65_536;
+const MAX_TENSORS: u64 = 262_144;
+const MAX_ELEMENTS: u64 = 1 << 24;
+const MAX_HEADER: u64 = 512 * 1024 * 1024;
 /// Least bytes of a key-value pair: key length, type, one byte of value.
 const LEAST_PAIR: u64 = 8 + 4 + 1;
 /// Least bytes of a tensor info: name length, dimension count, type, offset.
@@ -31,6 +38,9 @@ pub(super) fn read(source: &mut Source<'_>) -> Result<Finding, InspectError> {
     let mut reader = Reader {
         cursor: Cursor::new(source, 4, "GGUF"),
         big_endian: false,
+        elements_left: MAX_ELEMENTS,
+        told: Facts::default(),
+        census: Census::default(),
     };
     reader.version()?;
     let tensor_count = reader.u64()?;
@@ -42,14 +52,32 @@ pub(super) fn read(source: &mut Source<'_>) -> Result<Finding, InspectError> {
     let tensors = reader.tensors(tensor_count, &mut finding)?;
     let data_start = reader.cursor.position().checked_next_multiple_of(alignment);
     let size = reader.cursor.position() + reader.cursor.left();
-    check_layout(tensors, alignment, data_start, size)?;
-    finding.facts.tensors = Some(tensor_count);
+    let told = std::mem::take(&mut reader.told);
+    let counted = std::mem::take(&mut reader.census).facts();
+    let unnamed = check_layout(tensors, alignment, data_start, size)?;
+    if unnamed > alignment {
+        finding.warn(
+            WarningKind::Odd,
+            format!("{unnamed} bytes follow the last GGUF tensor, and nothing names them"),
+        );
+    }
+    finding.facts = Facts {
+        model_type: told.model_type.or(counted.model_type),
+        tensors: Some(tensor_count),
+        parameters: counted.parameters,
+        dtypes: counted.dtypes,
+        rank: counted.rank,
+        ..told
+    };
     Ok(finding)
 }
 
 struct Reader<'s, 'a> {
     cursor: Cursor<'s, 'a>,
     big_endian: bool,
+    elements_left: u64,
+    told: Facts,
+    census: Census,
 }
 
 impl Reader<'_, '_> {
@@ -63,12 +91,17 @@ impl Reader<'_, '_> {
         } {
             2 | 3 => Ok(()),
             other => Err(malformed(format!(
-                "its GGUF version is {other}, and versions 2 and 3 are known"
+                "its GGUF version at byte 4 is {other}, and versions 2 and 3 are known"
             ))),
         }
     }
 
     fn check_counts(&self, tensors: u64, pairs: u64) -> Result<(), InspectError> {
+        if pairs > MAX_PAIRS || tensors > MAX_TENSORS {
+            return Err(malformed(format!(
+                "the GGUF header claims at byte 8 to hold {tensors} tensors and {pairs} key-value pairs, and at most {MAX_TENSORS} and {MAX_PAIRS} are taken"
+            )));
+        }
         let least = pairs
             .checked_mul(LEAST_PAIR)
             .and_then(|bytes| tensors.checked_mul(LEAST_TENSOR)?.checked_add(bytes))
@@ -76,7 +109,7 @@ impl Reader<'_, '_> {
         match least {
             Some(_) => Ok(()),
             None => Err(malformed(format!(
-                "the GGUF header claims {pairs} key-value pairs and {tensors} tensors, more than fit in the {} bytes that follow",
+                "the GGUF header claims at byte 8 to hold {tensors} tensors and {pairs} key-value pairs, more than fit in the {} bytes that follow",
                 self.cursor.left()
             ))),
         }
@@ -87,10 +120,23 @@ impl Reader<'_, '_> {
         let mut alignment = None;
         let mut keys = HashSet::new();
         for _ in 0..count {
+            let at = self.cursor.position();
+            if at > MAX_HEADER {
+                return Err(malformed(format!(
+                    "the GGUF header is longer than the {MAX_HEADER} bytes that are taken"
+                )));
+            }
             let key = self.key()?;
             let kind = self.u32()?;
             match (key.as_str(), kind) {
                 ("general.alignment", types::U32) => alignment = Some(u64::from(self.u32()?)),
+                ("general.file_type", types::U32) => {
+                    let number = self.u32()?;
+                    self.told.quantization = types::file_type(number).map(str::to_owned);
+                }
+                (_, types::U32) if key.ends_with(".context_length") => {
+                    self.told.context_length = Some(u64::from(self.u32()?));
+                }
                 ("general.alignment", _) => {
                     return Err(malformed(
                         "the GGUF key `general.alignment` is not a 32-bit number",
@@ -101,7 +147,7 @@ impl Reader<'_, '_> {
             }
             if !keys.insert(hash(&key)) {
                 return Err(malformed(format!(
-                    "the GGUF key `{}` appears twice",
+                    "the GGUF key `{}` at byte {at} appears twice",
                     shown(&key, 80)
                 )));
             }
@@ -128,10 +174,31 @@ impl Reader<'_, '_> {
             return self.cursor.skip(length);
         }
         let value = self.cursor.bytes(length)?;
+        let value = String::from_utf8_lossy(&value);
         if key.starts_with("general.") {
-            finding.note(key, &String::from_utf8_lossy(&value));
+            finding.note(key, &value);
         }
+        self.tell(key, &value);
         Ok(())
+    }
+
+    fn tell(&mut self, key: &str, value: &str) {
+        let claim = || Some(shown(value.trim(), 200)).filter(|claim| !claim.is_empty());
+        match key {
+            "general.architecture" if value == "clip" => {
+                self.told.model_type = Some(ModelType::Projector);
+                self.told.architecture = claim();
+            }
+            "general.architecture" => self.told.architecture = claim(),
+            "general.name" => self.told.name = claim(),
+            "general.license" => self.told.license = claim(),
+            "general.base_model.0.name" => self.told.base_model = claim(),
+            "general.type" if value == "adapter" => self.told.model_type = Some(ModelType::Lora),
+            "general.type" if value == "mmproj" => {
+                self.told.model_type = Some(ModelType::Projector);
+            }
+            _ => {}
+        }
     }
 
     fn key(&mut self) -> Result<String, InspectError> {
@@ -153,7 +220,8 @@ impl Reader<'_, '_> {
             (None, types::STRING) => self.skip_string(),
             (None, types::ARRAY) if nesting < MAX_NESTING => self.skip_array(nesting),
             (None, types::ARRAY) => Err(malformed(format!(
-                "a GGUF array is nested more than {MAX_NESTING} deep"
+                "a GGUF array at byte {} is nested more than {MAX_NESTING} deep",
+                self.cursor.position()
             ))),
             (None, other) => Err(malformed(format!(
                 "the GGUF value at byte {} has type {other}, which does not exist",
@@ -170,12 +238,19 @@ impl Reader<'_, '_> {
         }
         let least = if kind == types::STRING { 8 } else { 12 };
         self.cursor.need(count.saturating_mul(least))?;
+        self.elements_left = self.elements_left.checked_sub(count).ok_or_else(|| {
+            malformed(format!(
+                "the GGUF lists hold more than {MAX_ELEMENTS} elements by byte {}",
+                self.cursor.position()
+            ))
+        })?;
         for _ in 0..count {
             self.skip_value(kind, nesting + 1)?;
         }
         if count == 0 && !matches!(kind, types::STRING | types::ARRAY) {
             return Err(malformed(format!(
-                "a GGUF array has elements of type {kind}, which does not exist"
+                "a GGUF array before byte {} has elements of type {kind}, which does not exist",
+                self.cursor.position()
             )));
         }
         Ok(())
@@ -192,18 +267,22 @@ impl Reader<'_, '_> {
         let mut unknown = None;
         let mut spans = Vec::new();
         for _ in 0..count {
+            let at = self.cursor.position();
             let name = self.key()?;
-            let elements = self.dimensions(&name)?;
+            let fault = |fault: &str| tensor_fault(&name, at, fault);
+            let (row, rows) = self.dimensions().map_err(|wrong| match wrong {
+                Dimensions::Wrong(why) => fault(&why),
+                Dimensions::Unread(error) => error,
+            })?;
             let kind = self.u32()?;
             let offset = self.u64()?;
             if !names.insert(hash(&name)) {
-                return Err(malformed(format!(
-                    "the GGUF tensor `{}` appears twice",
-                    shown(&name, 80)
-                )));
+                return Err(fault("appears twice"));
             }
-            let length =
-                types::tensor_bytes(kind, elements).map_err(|fault| tensor_fault(&name, &fault))?;
+            let length = types::tensor_bytes(kind, (row, rows)).map_err(|why| fault(&why))?;
+            self.census
+                .count(&types::name(kind), row.saturating_mul(rows));
+            self.census.name(&name, None);
             if length.is_none() {
                 unknown = Some(kind);
             }
@@ -219,13 +298,12 @@ impl Reader<'_, '_> {
     }
 
     /// The row length and the number of rows.
-    fn dimensions(&mut self, name: &str) -> Result<(u64, u64), InspectError> {
+    fn dimensions(&mut self) -> Result<(u64, u64), Dimensions> {
         let count = self.u32()?;
         if count > MAX_DIMENSIONS {
-            return Err(tensor_fault(
-                name,
-                &format!("has {count} dimensions, and at most {MAX_DIMENSIONS} are allowed"),
-            ));
+            return Err(Dimensions::Wrong(format!(
+                "has {count} dimensions, and at most {MAX_DIMENSIONS} are allowed"
+            )));
         }
         let mut row = 1;
         let mut rows: u64 = 1;
@@ -236,7 +314,7 @@ impl Reader<'_, '_> {
             } else {
                 rows = rows
                     .checked_mul(n)
-                    .ok_or_else(|| tensor_fault(name, "is too large to be real"))?;
+                    .ok_or_else(|| Dimensions::Wrong("is too large to be real".to_owned()))?;
             }
         }
         Ok((row, rows))
@@ -268,12 +346,13 @@ struct Span {
     length: Option<u64>,
 }
 
+/// Checks where the tensors lie, and gives the number of bytes after the last.
 fn check_layout(
     mut spans: Vec<Span>,
     alignment: u64,
     data_start: Option<u64>,
     size: u64,
-) -> Result<(), InspectError> {
+) -> Result<u64, InspectError> {
     let data = data_start.map_or(0, |start| size.saturating_sub(start));
     spans.sort_unstable_by_key(|span| (span.offset, span.length));
     let mut reached = 0;
@@ -296,11 +375,26 @@ fn check_layout(
                 length.unwrap_or(0)
             )))?;
     }
-    Ok(())
+    Ok(data - reached)
 }
 
-fn tensor_fault(name: &str, fault: &str) -> InspectError {
-    malformed(format!("the GGUF tensor `{}` {fault}", shown(name, 80)))
+/// Why a tensor's dimensions could not be had.
+enum Dimensions {
+    Wrong(String),
+    Unread(InspectError),
+}
+
+impl From<InspectError> for Dimensions {
+    fn from(error: InspectError) -> Self {
+        Self::Unread(error)
+    }
+}
+
+fn tensor_fault(name: &str, at: u64, fault: &str) -> InspectError {
+    malformed(format!(
+        "the GGUF tensor `{}` at byte {at} {fault}",
+        shown(name, 80)
+    ))
 }
 
 /// A name as 16 bytes, so that a header of many names stays small in memory.

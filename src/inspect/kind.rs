@@ -152,18 +152,28 @@ fn check(kind: Kind, files: &[(&str, &Finding)]) -> Result<(), Refusal> {
     }
     match files
         .iter()
-        .find(|(_, finding)| !kind.is_met_by(finding.nature) && !kind.tolerates(finding))
+        .find_map(|(path, finding)| clash(kind, path, finding))
     {
         None => Ok(()),
-        Some((path, finding)) => {
-            let message = format!(
-                "kind `{kind}` was asked for, but `{}` is {}",
-                shown(path, 120),
-                finding.format.label()
-            );
-            Err(Refusal::new(RefusalReason::KindMismatch, message).with_hint(kind_hint(files)))
-        }
+        Some(refusal) => Err(refusal.with_hint(kind_hint(files))),
     }
+}
+
+/// The refusal of a file that may not be among those of an upload of this kind, whatever the
+/// others are.
+#[must_use]
+pub fn clash(kind: Kind, path: &str, finding: &Finding) -> Option<Refusal> {
+    if kind.is_met_by(finding.nature) || kind.tolerates(finding) {
+        return None;
+    }
+    let files = [(path, finding)];
+    let found = tell(&files).map_or_else(String::new, |found| format!(", of kind `{found}`"));
+    let message = format!(
+        "kind `{kind}` was asked for, but `{}` is {}{found}",
+        shown(path, 120),
+        finding.format.label()
+    );
+    Some(Refusal::new(RefusalReason::KindMismatch, message).with_hint(kind_hint(&files)))
 }
 
 fn nothing_of(kind: Kind, files: &[(&str, &Finding)]) -> Refusal {
@@ -189,8 +199,10 @@ fn nothing_of(kind: Kind, files: &[(&str, &Finding)]) -> Refusal {
     } else {
         seen.join(", ")
     };
+    let found =
+        tell(files).map_or_else(String::new, |found| format!(", which is of kind `{found}`"));
     let message = format!(
-        "kind `{kind}` was asked for, but there is not {} among the files: {seen}",
+        "kind `{kind}` was asked for, but there is not {} among the files: {seen}{found}",
         kind.wants()
     );
     Refusal::new(RefusalReason::KindMismatch, message).with_hint(kind_hint(files))

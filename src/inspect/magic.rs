@@ -15,6 +15,8 @@ const MAGIC: &[(usize, &[u8], Format)] = &[
     (0, b"fmgg", Format::GgmlLegacy),
     (0, b"tjgg", Format::GgmlLegacy),
     (0, b"algg", Format::GgmlLegacy),
+    (0, b"ptrt", Format::TensorRt),
+    (0, b"ftrt", Format::TensorRt),
     (0, b"PK\x03\x04", Format::Zip),
     (0, b"PK\x05\x06", Format::Zip),
     (0, b"7z\xbc\xaf\x27\x1c", Format::SevenZip),

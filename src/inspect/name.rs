@@ -57,6 +57,26 @@ pub(super) fn meant(path: &str) -> Meant {
     }
 }
 
+/// Whether the name of `path` promises weights of some format.
+#[must_use]
+pub fn promises_weights(path: &str) -> bool {
+    meant(path).is_weights()
+}
+
+/// Whether `torch.load` and its like open files of this name.
+#[must_use]
+pub fn promises_pickle(path: &str) -> bool {
+    meant(path) == Meant::Pickled || extension(path) == "bin"
+}
+
+/// Whether a file of this name may be found unfit by its headers: weights, archives, and what
+/// promises nothing.
+#[must_use]
+pub fn tells_early(path: &str) -> bool {
+    let meant = meant(path);
+    meant.is_weights() || matches!(meant, Meant::Archive | Meant::Nothing)
+}
+
 /// The path without its last extension: `model.pkl.gz` gives `model.pkl`.
 pub(super) fn without_extension(path: &str) -> &str {
     match path.rsplit_once('.') {

@@ -12,8 +12,9 @@ use super::{
 mod tests;
 
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
-/// Longest header that is read; NumPy's own limit is 10,000 characters.
-const MAX_HEADER: u64 = 64 * 1024;
+/// Longest header that is read. Arrays of thousands of fields have more than the 10,000 characters
+/// that NumPy reads without being told to.
+const MAX_HEADER: u64 = 1024 * 1024;
 
 /// Reads and checks an array whose bytes `feed` gives. `what` names it in messages.
 pub(super) fn read(

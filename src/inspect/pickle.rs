@@ -5,7 +5,7 @@
 //! ([`references`]), and every call must be one that PyTorch's or NumPy's own savers write
 //! ([`calls`]).
 
-use std::io;
+use std::{fmt, io, str::FromStr};
 
 pub(super) use feed::{Feed, Region, Stream};
 pub(super) use report::{End, Report};
@@ -27,7 +27,8 @@ mod value;
 mod tests;
 
 /// What to do with pickles.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PicklePolicy {
     /// Publish those whose every reference and call is known to be harmless.
     #[default]
@@ -36,6 +37,27 @@ pub enum PicklePolicy {
     Refuse,
     /// Publish any, with a warning that names what it refers to.
     Allow,
+}
+
+impl fmt::Display for PicklePolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Scan => "scan",
+            Self::Refuse => "refuse",
+            Self::Allow => "allow",
+        })
+    }
+}
+
+impl FromStr for PicklePolicy {
+    type Err = &'static str;
+
+    fn from_str(word: &str) -> Result<Self, &'static str> {
+        [Self::Scan, Self::Refuse, Self::Allow]
+            .into_iter()
+            .find(|policy| policy.to_string() == word)
+            .ok_or("it should be scan, refuse or allow")
+    }
 }
 
 /// Most pickles that may stand one after another in a file.

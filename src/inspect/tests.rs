@@ -6,6 +6,8 @@ use modelferry_fixtures::build::{
     Entry, Gguf, Pickle, Zip, gzip, header, media, npy, proto, safetensors, tar, torch, zlib,
 };
 
+mod corpus;
+
 use super::{AllowList, Finding, Format, InspectError, PicklePolicy, RefusalReason, inspect};
 
 /// Looks at a file under the default policy.
@@ -29,7 +31,8 @@ pub(super) fn look_as(
 pub(super) fn refusal(path: &str, bytes: &[u8]) -> (&'static str, String) {
     match look(path, bytes) {
         Err(InspectError::Refused(refusal)) => (refusal.reason.code(), refusal.message),
-        other => panic!("{path} was not refused: {other:?}"),
+        Ok(finding) => ("accepted", format!("{finding:?}")),
+        Err(error) => panic!("{path}: {error}"),
     }
 }
 

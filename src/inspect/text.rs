@@ -1,6 +1,7 @@
 //! Text of every sort: plain, JSON, XML, YAML, HTML pages, and 3D formats that are text.
 
 use super::{
+    facts::from_configuration,
     finding::{Finding, Format, InspectError, WarningKind},
     name,
     source::Source,
@@ -82,7 +83,14 @@ pub(super) fn read(
     let text = source.bytes_at(0, SEARCHED)?;
     match format {
         Format::Html => finding.title = title(&text),
-        Format::Json | Format::Yaml | Format::Text => warn_of_what_runs(path, &text, &mut finding),
+        Format::Json | Format::Yaml | Format::Text => {
+            warn_of_what_runs(path, &text, &mut finding);
+            if format == Format::Json
+                && let Some(facts) = from_configuration(path, &text)
+            {
+                finding.facts = facts;
+            }
+        }
         _ => {}
     }
     Ok(finding)

@@ -60,6 +60,8 @@ pub(super) struct Located {
     pub(super) data_at: u64,
     /// The first bytes as packed.
     pub(super) head: Vec<u8>,
+    /// Where the entry ends, its descriptor included.
+    pub(super) end: u64,
     /// How the local header or the descriptor disagrees with the directory.
     pub(super) fault: Option<String>,
 }
@@ -67,6 +69,11 @@ pub(super) struct Located {
 impl Entry {
     pub(super) fn is_folder(&self) -> bool {
         self.name.ends_with('/')
+    }
+
+    /// Where its own header lies.
+    pub(super) fn header_at(&self) -> u64 {
+        self.header_at
     }
 
     /// Packed size in bytes.
@@ -273,7 +280,7 @@ impl Directory {
         if let Some(twin) = self
             .entries
             .iter()
-            .find(|entry| !names.insert(entry.name.to_lowercase()))
+            .find(|entry| !names.insert(entry.name.to_lowercase().replace('\\', "/")))
         {
             return Some(format!(
                 "its entry `{}` appears twice",
@@ -294,6 +301,13 @@ impl Directory {
             .zip(places.iter().skip(1))
             .any(|((_, end), (start, _))| end > start);
         overlap.then(|| "its entries overlap".to_owned())
+    }
+
+    /// The entries as they lie in the file.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = &Entry> {
+        let mut entries: Vec<&Entry> = self.entries.iter().collect();
+        entries.sort_by_key(|entry| entry.header_at);
+        entries.into_iter()
     }
 
     /// Reads an entry's local header and compares it.
@@ -329,20 +343,23 @@ impl Directory {
         }
         head.truncate(usize::try_from(entry.packed).unwrap_or(usize::MAX));
         let differs = !header.agrees(entry, source)?;
-        let fault = if differs {
-            Some("tells other facts in its own header than in the directory")
-        } else if entry.flags & FLAG_DESCRIPTOR != 0
-            && !entry.descriptor_agrees(data_end, source)?
-        {
-            Some("tells other facts after its data than in the directory")
+        let described = entry.flags & FLAG_DESCRIPTOR != 0;
+        let descriptor = if described {
+            entry.descriptor(data_end, source)?
         } else {
-            None
+            Some(0)
+        };
+        let fault = match descriptor {
+            _ if differs => Some("tells other facts in its own header than in the directory"),
+            None => Some("tells other facts after its data than in the directory"),
+            Some(_) => None,
         };
         let fault =
             fault.map(|fault| format!("the zip entry `{}` {fault}", shown(&entry.name, 120)));
         Ok(Located {
             data_at,
             head,
+            end: data_end.saturating_add(descriptor.unwrap_or(0)),
             fault,
         })
     }
@@ -353,23 +370,36 @@ impl Entry {
         self.header_at + 30 + self.raw_name.len() as u64 + self.packed
     }
 
-    fn descriptor_agrees(&self, at: u64, source: &mut Source<'_>) -> Result<bool, InspectError> {
-        let bytes = source.bytes_at(at, 24)?;
-        let bytes = bytes.strip_prefix(b"PK\x07\x08").unwrap_or(&bytes);
-        let small = || {
-            let mut fields = Fields::new(bytes);
-            Some((
-                fields.u32()?,
-                u64::from(fields.u32()?),
-                u64::from(fields.u32()?),
-            ))
-        };
-        let large = || {
-            let mut fields = Fields::new(bytes);
-            Some((fields.u32()?, fields.u64()?, fields.u64()?))
-        };
+    /// The length of the descriptor after the data, if one is there and agrees.
+    fn descriptor(&self, at: u64, source: &mut Source<'_>) -> Result<Option<u64>, InspectError> {
+        let all = source.bytes_at(at, 24)?;
         let facts = Some((self.crc, self.packed, self.size));
-        Ok(small() == facts || large() == facts)
+        // The signature before it is optional.
+        for (skip, bytes) in [
+            (4, all.strip_prefix(b"PK\x07\x08")),
+            (0, Some(all.as_slice())),
+        ] {
+            let Some(bytes) = bytes else { continue };
+            let small = || {
+                let mut fields = Fields::new(bytes);
+                Some((
+                    fields.u32()?,
+                    u64::from(fields.u32()?),
+                    u64::from(fields.u32()?),
+                ))
+            };
+            let large = || {
+                let mut fields = Fields::new(bytes);
+                Some((fields.u32()?, fields.u64()?, fields.u64()?))
+            };
+            if small() == facts {
+                return Ok(Some(skip + 12));
+            }
+            if large() == facts {
+                return Ok(Some(skip + 20));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -6,6 +6,7 @@ use sqlx::FromRow;
 use super::db::{Tx, execute, fetch_all, fetch_optional};
 use super::{Claim, Records, from_db, from_json, to_db, to_json, word};
 use crate::error::{Code, Error};
+use crate::inspect::Facts;
 use crate::storage::Part;
 use crate::upload::{ArtifactStatus, Verification};
 
@@ -32,8 +33,12 @@ pub struct ArtifactRow {
     pub reused: bool,
     /// Whether a first, damaged transfer was made good.
     pub repaired: bool,
-    /// Why it failed.
+    /// Why it failed or was refused.
     pub error_code: Option<String>,
+    /// Why it was refused, in plain words.
+    pub reason: Option<String>,
+    /// What its headers say it is.
+    pub facts: Option<Facts>,
 }
 
 /// A file whose blob is published.
@@ -113,7 +118,7 @@ impl Records {
         let rows = fetch_all!(
             conn,
             Row,
-            "SELECT position, path, size, sha256, git_sha1, status, verification, bytes_transferred, reused, repaired, error_code \
+            "SELECT position, path, size, sha256, git_sha1, status, verification, bytes_transferred, reused, repaired, error_code, reason, facts \
              FROM artifacts WHERE upload_id = $1 ORDER BY position",
             upload,
         )?;
@@ -333,6 +338,8 @@ struct Row {
     reused: bool,
     repaired: bool,
     error_code: Option<String>,
+    reason: Option<String>,
+    facts: Option<String>,
 }
 
 impl Row {
@@ -355,6 +362,11 @@ impl Row {
             reused: self.reused,
             repaired: self.repaired,
             error_code: self.error_code,
+            reason: self.reason,
+            facts: self
+                .facts
+                .map(|text| from_json("a file's facts", &text))
+                .transpose()?,
         })
     }
 }

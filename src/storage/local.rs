@@ -91,8 +91,15 @@ impl Storage for LocalStorage {
 
     async fn stage(&self, name: &StageName, _: Expected) -> Result<Staged, StorageError> {
         self.blocking("stage", self.stage_path(name), |path| {
-            make_parent(path)?;
             found(fs::remove_file(path))?;
+            // The upload's last staged file, published meanwhile, may take the folder along.
+            for _ in 0..100 {
+                make_parent(path)?;
+                match new_file(path) {
+                    Err(error) if error.kind() == ErrorKind::NotFound => {}
+                    made => return made.map(drop),
+                }
+            }
             new_file(path).map(drop)
         })
         .await?;

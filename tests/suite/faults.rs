@@ -211,7 +211,7 @@ async fn shifted_bytes_under_the_right_words_are_caught_by_the_hash() {
         .await
         .unwrap_err();
     assert_eq!(error.code, Code::HashMismatch);
-    let once = hashed(vec![Fault::shift_range(1).method("GET").skip(1).times(1)]).await;
+    let once = hashed(vec![Fault::shift_range(1).method("GET").skip(2).times(1)]).await;
     assert!(once.unwrap().files[0].repaired);
 }
 

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use modelferry::error::{Error, Stop};
 use modelferry::import::Ferry;
-use modelferry::inspect::{AllowList, PicklePolicy};
 use modelferry::progress::Unwatched;
 use modelferry::records::{ArtifactRow, NewUpload, Records, UploadDetail};
 use modelferry::request::{ImportRequest, LOCAL_OWNER};
@@ -99,8 +98,7 @@ impl Pipeline {
             tokens: Tokens {
                 operator: Auth::default(),
             },
-            pickles: PicklePolicy::default(),
-            allowed_references: Arc::new(AllowList::default()),
+            rules: Arc::default(),
         };
         Self {
             home,

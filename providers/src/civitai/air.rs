@@ -57,7 +57,8 @@ pub(super) fn parse(text: &str) -> Option<Air<'_>> {
     if file.is_some_and(|file| file.is_empty() || !file.bytes().all(|b| b.is_ascii_digit())) {
         return None;
     }
-    if file.is_none() {
+    // Elsewhere a version may well be `1.5`.
+    if file.is_none() && source.eq_ignore_ascii_case("civitai") {
         let last = version.as_mut().unwrap_or(&mut id);
         if let Some((number, ending)) = last.split_once('.')
             && !number.is_empty()
@@ -116,7 +117,67 @@ fn is_of(text: &str, also: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+    use regex::Regex;
+
     use super::*;
+
+    /// The hub's own pattern (its client for JavaScript, 0.2.0-beta.86).
+    static OFFICIAL: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(
+            r"(?i)^(?:urn:)?(?:air:)?(?:(?<ecosystem>[a-z0-9_\-/]+):)?(?:(?<type>[a-z0-9_\-/]+):)?(?<source>[a-z0-9_\-/]+):(?<id>[a-z0-9_\-/.]+)(?:@(?<version>[a-z0-9_\-/.]+))?(?:\+(?<file>[0-9]+))?(?:\.(?<format>[a-z0-9_\-]+))?$",
+        )
+        .unwrap()
+    });
+
+    /// The parts by the hub's own pattern, with the `.format` split off that it
+    /// takes into a number before it.
+    fn officially(text: &str) -> Option<[String; 7]> {
+        let found = OFFICIAL.captures(text)?;
+        let names = [
+            "ecosystem",
+            "type",
+            "source",
+            "id",
+            "version",
+            "file",
+            "format",
+        ];
+        let mut parts =
+            names.map(|name| found.name(name).map_or("", |part| part.as_str()).to_owned());
+        if parts[5].is_empty() && parts[2].eq_ignore_ascii_case("civitai") {
+            let last = if parts[4].is_empty() { 3 } else { 4 };
+            if let Some((number, ending)) = parts[last].clone().split_once('.')
+                && !number.is_empty()
+                && number.bytes().all(|b| b.is_ascii_digit())
+            {
+                let is_one = is_of(ending, "_-");
+                parts[6] = is_one.then(|| ending.to_owned())?;
+                parts[last] = number.to_owned();
+            }
+        }
+        Some(parts)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn any_text_comes_apart_as_by_the_hubs_own_pattern(
+            text in "(urn:|URN:)?(air:|Air:)?([a-z0-9_/-]{1,4}:){0,3}(civitai|CIVITAI|huggingface|x):[a-z0-9_/.-]{0,6}(@[a-z0-9/._-]{0,6})?(\\+[0-9a]{0,4})?(\\.[a-z_-]{0,5})?[ :@+.é]?"
+        ) {
+            let read = parts(&text).map(|parts| parts.map(str::to_owned));
+            prop_assert_eq!(read, officially(&text), "{}", text);
+        }
+    }
+
+    #[test]
+    fn a_version_of_another_source_keeps_its_dots() {
+        let text = "urn:air:sdxl:model:huggingface:org/name@1.5";
+        let air = parse(text).unwrap();
+        assert_eq!((air.version, air.format), (Some("1.5"), None));
+    }
 
     fn parts(text: &str) -> Option<[&str; 7]> {
         let air = parse(text)?;

@@ -74,6 +74,7 @@ pub(super) fn plan(
         ),
         is_asset: is_asset(found, &chosen),
         artifacts,
+        left_out: Vec::new(),
         warnings,
         card: Some(card::card(found, &paths, &download)),
     })
@@ -266,9 +267,16 @@ fn warnings(
             );
             warnings.push(Warning::new("no_file_id", message));
         }
-        if scan::of(named.file).is_some_and(|scan| scan.verdict == ScanVerdict::Danger) {
-            let message = format!("the hub's own scan found {} dangerous", named.path);
-            warnings.push(Warning::new("hub_flagged_unsafe", message));
+        match scan::of(named.file).map(|scan| scan.verdict) {
+            Some(ScanVerdict::Danger) => {
+                let message = format!("the hub's own scan found {} dangerous", named.path);
+                warnings.push(Warning::new("hub_flagged_unsafe", message));
+            }
+            Some(ScanVerdict::Pending) => {
+                let message = format!("the hub's own scan has not looked at {} yet", named.path);
+                warnings.push(Warning::new("hub_scan_pending", message));
+            }
+            _ => {}
         }
         if !named.is_weights() && !selection.all_files {
             let kind = named
@@ -306,3 +314,6 @@ fn left_out(files: &[Named], chosen: &[Named]) -> Option<Warning> {
         format!("the version has other files, which --all-files or --include takes: {names}{more}");
     (!others.is_empty()).then(|| Warning::new("other_files", message))
 }
+
+#[cfg(test)]
+mod tests;

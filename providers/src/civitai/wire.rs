@@ -362,4 +362,4 @@ fn shown<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error>
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

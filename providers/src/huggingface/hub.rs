@@ -80,19 +80,21 @@ impl Hub<'_> {
         self.json(answer).await
     }
 
-    /// What is at one path of a commit. Sent as a form: mirrors refuse JSON.
-    /// `None` from a mirror that does not have this endpoint.
-    pub(super) async fn entry_at(
+    /// What is at these paths of a commit, with the scanners' words if `expand`
+    /// says so. Sent as a form: mirrors refuse JSON. `None` from a mirror that
+    /// does not have this endpoint.
+    pub(super) async fn paths_info(
         &self,
         asked: Asked<'_>,
         commit: Commit,
-        path: &RepoPath,
+        paths: &[&str],
+        expand: bool,
     ) -> Result<Option<Vec<Entry>>, ProviderError> {
         let commit = commit.to_string();
         let url = self.api(asked.repo_type, asked.repo, &["paths-info", &commit]);
         let form = form_urlencoded::Serializer::new(String::new())
-            .append_pair("paths", path.as_str())
-            .append_pair("expand", "False")
+            .extend_pairs(paths.iter().map(|path| ("paths", path)))
+            .append_pair("expand", if expand { "True" } else { "False" })
             .finish();
         let request = Request::post_form(url, form).bearer(self.token);
         let answer = self.ask(request, |_| Ok(())).await?;

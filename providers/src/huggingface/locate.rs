@@ -1,5 +1,8 @@
 //! Where a reference points: the commit, and whether its path is a file or a folder.
 
+use serde_json::Value;
+
+use super::card;
 use super::errors::{Asked, disabled, missing_entry, shown};
 use super::hub::Hub;
 use super::refs::Split;
@@ -16,6 +19,8 @@ pub(super) struct Found {
     pub at: At,
     /// Whether some who can list the files may not read them.
     pub is_guarded: bool,
+    /// What the hub says of the repository.
+    pub card: Option<Value>,
 }
 
 /// What is there.
@@ -108,6 +113,7 @@ async fn find_as_split(hub: &Hub<'_>, of: &HfRef, split: Split) -> Result<Found,
     };
     Ok(Found {
         is_guarded: info.is_guarded(),
+        card: card::card(&info),
         pinned,
         at,
         split,
@@ -144,7 +150,10 @@ async fn look_at(
     commit: Commit,
     path: &RepoPath,
 ) -> Result<At, ProviderError> {
-    let Some(entries) = hub.entry_at(asked, commit, path).await? else {
+    let Some(entries) = hub
+        .paths_info(asked, commit, &[path.as_str()], false)
+        .await?
+    else {
         return Ok(At::Somewhere);
     };
     match entries

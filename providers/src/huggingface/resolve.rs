@@ -6,7 +6,7 @@ use super::locate::{At, Found, find, wanted_split};
 use super::open;
 use super::repo::{HfRef, RepoId, RepoPath, RepoType};
 use super::select::{Picked, Picker};
-use super::tree;
+use super::{scan, tree};
 use crate::ProviderKind;
 use crate::artifact::{Origin, Place, Plan, Warning};
 use crate::error::{ErrorKind, ProviderError};
@@ -30,7 +30,7 @@ pub(super) async fn resolve(
         revision: &commit,
         path: found.split.path.as_ref().map(RepoPath::as_str),
     };
-    let picked = pick(hub, asked, &found, globs).await?;
+    let mut picked = pick(hub, asked, &found, globs).await?;
     if picked.artifacts.is_empty() {
         return Err(nothing_left(hub, asked, selection, &picked));
     }
@@ -40,6 +40,9 @@ pub(super) async fn resolve(
     {
         open::may_read(hub, file, origin).await?;
     }
+    let unheard = scan::ask(hub, asked, found.pinned.commit, &mut picked.artifacts).await;
+    picked.warnings.extend(unheard);
+    picked.warnings.extend(scan::warnings(&picked.artifacts));
     plan(hub, of, asked, &found, picked)
 }
 
@@ -138,8 +141,9 @@ fn plan(
         place: place(asked)?,
         is_asset: asked.repo_type != RepoType::Model,
         artifacts: picked.artifacts,
+        left_out: Vec::new(),
         warnings,
-        card: None,
+        card: found.card.clone(),
     })
 }
 

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::errors::shown;
 use super::repo::{Commit, HfOrigin, RepoId, RepoPath, RepoType};
+use super::scan;
 use super::wire::Entry;
 use crate::artifact::{Artifact, Origin, Size, Warning};
 use crate::digest::{Digests, Sha256};
@@ -31,7 +32,6 @@ pub(super) struct Picker {
     /// Where each path stands in `artifacts`, by what a case-folding file system calls it.
     by_fold: HashMap<String, usize>,
     offered: Names,
-    flagged: Names,
     twins: Names,
     unhashed: Names,
 }
@@ -52,7 +52,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    fn add(&mut self, name: impl Into<String>) {
+    pub(super) fn add(&mut self, name: impl Into<String>) {
         self.count += 1;
         if self.first.len() < NAMES_SHOWN {
             self.first.push(name.into());
@@ -81,7 +81,6 @@ impl Picker {
             artifacts: Vec::new(),
             by_fold: HashMap::new(),
             offered: Names::default(),
-            flagged: Names::default(),
             twins: Names::default(),
             unhashed: Names::default(),
         }
@@ -109,10 +108,6 @@ impl Picker {
         if digests == Digests::default() {
             self.unhashed.add(shown(&entry.path));
         }
-        if let Some(label) = entry.bad_label() {
-            self.flagged
-                .add(format!("{} ({label})", shown(&entry.path)));
-        }
         let lfs_size = entry.lfs.as_ref().and_then(|lfs| lfs.size);
         self.artifacts.push(Artifact {
             path: target,
@@ -124,7 +119,7 @@ impl Picker {
                 commit: self.pinned.commit,
                 path,
             }),
-            scan: None,
+            scan: entry.security.as_ref().and_then(scan::of),
         });
         Ok(())
     }
@@ -201,11 +196,6 @@ impl Picker {
             "case_twins",
             &self.twins,
             "names that differ only in case fall together on some file systems",
-        );
-        warn(
-            "hub_flagged_unsafe",
-            &self.flagged,
-            "the hub's scanners warn of these files",
         );
         warn(
             "no_hash",

@@ -17,6 +17,15 @@ pub(super) struct Info {
     pub gated: Option<Value>,
     /// Taken down by the hub.
     pub disabled: Option<bool>,
+    /// The metadata at the head of its README.
+    #[serde(rename = "cardData")]
+    pub card_data: Option<Value>,
+    /// What the hub made of that metadata.
+    pub tags: Option<Value>,
+    /// What it is used for.
+    pub pipeline_tag: Option<Value>,
+    /// What it is used with.
+    pub library_name: Option<Value>,
 }
 
 impl Info {
@@ -44,17 +53,9 @@ pub(super) struct Entry {
     /// Set for files kept in Xet. No hash that we could check.
     #[serde(rename = "xetHash")]
     pub xet_hash: Option<String>,
-    /// The scanners' verdict; only sent unasked by some mirrors.
+    /// The scanners' words; only sent unasked by some mirrors.
     #[serde(rename = "securityFileStatus")]
     pub security: Option<Value>,
-}
-
-impl Entry {
-    /// What the scanners call this file, where they call it bad.
-    pub(super) fn bad_label(&self) -> Option<&str> {
-        let label = self.security.as_ref()?.get("status")?.as_str()?;
-        matches!(label, "unsafe" | "suspicious" | "infected" | "malicious").then_some(label)
-    }
 }
 
 /// The LFS part of an entry.

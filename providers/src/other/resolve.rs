@@ -78,6 +78,7 @@ pub(super) async fn plan(
             }),
             scan: None,
         }],
+        left_out: Vec::new(),
         warnings,
         card: None,
     })

@@ -11,6 +11,7 @@ mod access;
 mod choice;
 mod errors;
 mod links;
+mod oracle;
 mod resolve;
 
 use std::time::Duration;

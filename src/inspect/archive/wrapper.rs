@@ -19,6 +19,9 @@ pub(in super::super) fn read(
     source: &mut Source<'_>,
     gate: Gate<'_>,
 ) -> Result<Finding, InspectError> {
+    if format == Format::Tar && is_open(path) {
+        return super::tar::read(source, gate);
+    }
     let mut finding = Finding::new(format);
     let hidden = !is_open(path) || starts_with_pickle(format, source)?;
     if hidden {
@@ -47,6 +50,8 @@ fn is_open(path: &str) -> bool {
         "tar" | "7z" | "rar" | "tgz" | "tbz" | "tbz2" | "txz" | "tzst" | "svgz" | "npm" | "egg"
     );
     let inner = name::without_extension(path);
+    // `model.pth.tar` is what many training scripts call a checkpoint.
+    let whole_archive = whole_archive && !name::meant(inner).is_weights();
     match name::meant(path) {
         Meant::Archive if whole_archive => true,
         Meant::Archive => !name::extension(inner).is_empty() && !name::meant(inner).is_weights(),

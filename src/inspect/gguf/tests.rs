@@ -64,10 +64,13 @@ fn each_rule_of_the_header_is_named() {
         .concat()
         .repeat(6);
     let cases: [(Gguf, &str); 18] = [
-        (gguf().version(1), "GGUF version is 1"),
-        (gguf().version(4), "GGUF version is 4"),
-        (gguf().counts(1 << 40, 2), "more than fit"),
-        (gguf().counts(1, u64::MAX), "more than fit"),
+        (gguf().version(1), "GGUF version at byte 4 is 1"),
+        (gguf().version(4), "GGUF version at byte 4 is 4"),
+        (gguf().counts(1 << 18, 2), "more than fit"),
+        (
+            gguf().counts(1, u64::MAX),
+            "at most 262144 and 65536 are taken",
+        ),
         (gguf().pair("k", 8, &text(u64::MAX)), "is cut"),
         (
             gguf().pair(
@@ -89,10 +92,10 @@ fn each_rule_of_the_header_is_named() {
             gguf().pair("k", 13, &[0; 8]),
             "type 13, which does not exist",
         ),
-        (gguf().pair("k", 9, &deep), "nested more than"),
+        (gguf().pair("k", 9, &deep), "is nested more than"),
         (
             gguf().text("general.name", "twice"),
-            "`general.name` appears twice",
+            "`general.name` at byte 108 appears twice",
         ),
         (
             gguf().u32("general.alignment", 33),
@@ -108,7 +111,7 @@ fn each_rule_of_the_header_is_named() {
         ),
         (
             gguf().tensor("token_embd.weight", &[1], 0, 32),
-            "`token_embd.weight` appears twice",
+            "appears twice",
         ),
         (gguf().tensor("b", &[1; 5], 0, 32), "has 5 dimensions"),
         (

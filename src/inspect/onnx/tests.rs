@@ -36,3 +36,50 @@ fn what_is_no_model_is_named_with_its_place() {
         assert_malformed("a.onnx", &bytes, rule);
     }
 }
+
+#[test]
+fn a_tensor_has_the_bytes_that_its_shape_needs() {
+    assert_malformed(
+        "a.onnx",
+        &onnx(|tensor| tensor.bytes(9, [0; 15])),
+        "has 15 bytes",
+    );
+    assert_malformed(
+        "a.onnx",
+        &onnx(|tensor| tensor.number(2, 99)),
+        "has type 99",
+    );
+    assert_malformed(
+        "a.onnx",
+        &onnx(|tensor| tensor.number(1, 1 << 62)),
+        "too large to be real",
+    );
+    assert_malformed(
+        "a.onnx",
+        &onnx(|tensor| tensor.raw(b"\x0f")),
+        "wire type 7 at byte",
+    );
+    assert_malformed("a.onnx", &onnx(|tensor| tensor.raw(b"\x4a\x40")), "is cut");
+    let model = onnx(|tensor| tensor.bytes(9, [0; 16]));
+    assert_eq!(look("a.onnx", &model).unwrap().facts.parameters, Some(4));
+}
+
+#[test]
+fn weights_in_another_file_lie_beside_the_model() {
+    let at = |place: &str| {
+        let entry = Proto::new().bytes(1, "location").bytes(2, place);
+        onnx(|tensor| tensor.message(13, entry).number(14, 1))
+    };
+    let finding = look("a.onnx", &at("model.onnx_data")).unwrap();
+    assert!(finding.warnings[0].message.contains("`model.onnx_data`"));
+    for place in [
+        "/etc/passwd",
+        "../x",
+        "a/../../x",
+        "C:\\x",
+        "a\\..\\..\\x",
+        "a\0b",
+    ] {
+        assert_malformed("a.onnx", &at(place), "outside the model's folder");
+    }
+}

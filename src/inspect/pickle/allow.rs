@@ -47,6 +47,18 @@ impl AllowList {
         Ok(list)
     }
 
+    /// The lines that make this list, in order.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self
+            .pairs
+            .iter()
+            .map(|(module, name)| format!("{module} {name}"))
+            .collect();
+        lines.sort_unstable();
+        lines
+    }
+
     pub(super) fn contains(&self, module: &str, name: &str) -> bool {
         // A set of pairs of owned strings can't be asked with borrowed ones; the list is short.
         self.pairs.iter().any(|(m, n)| m == module && n == name)

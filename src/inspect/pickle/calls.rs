@@ -33,6 +33,7 @@ pub(super) fn call(callee: Callee, args: &[Value]) -> Judged<Value> {
     let made = match callee {
         Callee::FromType => return from_type(args),
         Callee::Encode => return encode(args),
+        Callee::FrozenSet => return collection(args, Made::Set).map(|_| Value::FrozenSet),
         Callee::OrderedDict => collection(args, Made::OrderedDict),
         Callee::Counter => collection(args, Made::Counter),
         Callee::Set => collection(args, Made::Set),
@@ -64,6 +65,7 @@ pub(super) fn call(callee: Callee, args: &[Value]) -> Judged<Value> {
         Callee::NumpyArray => must(args.iter().all(is_data)).map(|()| Made::Array),
         Callee::NumpyReconstruct => numpy_reconstruct(args),
         Callee::NumpyScalar => numpy_scalar(args),
+        Callee::NumpyFromBuffer => numpy_from_buffer(args),
         _ => tensor(callee, args),
     };
     made.map(Value::Instance)
@@ -161,6 +163,29 @@ fn tensor(callee: Callee, args: &[Value]) -> Judged<Made> {
             [] | [Value::List(_) | Value::Tuple(_) | Value::SomeTuple | Value::Storage(_)],
         ) => Ok(Made::Tensor),
         _ => unsafe_arguments(),
+    }
+}
+
+/// The type and number of elements of the tensor that a call rebuilds from a storage.
+pub(super) fn rebuilt(args: &[Value]) -> Option<(&'static str, u64)> {
+    let [Value::Storage(storage), _offset, size, rest @ ..] = args else {
+        return None;
+    };
+    let elements = dimensions(size)?
+        .into_iter()
+        .try_fold(1_u64, |product, n| product.checked_mul(n))?;
+    // The storage of `_rebuild_tensor_v3` is untyped; its dtype is an argument.
+    let typed = rest
+        .get(3)
+        .map(dtype_label)
+        .filter(|dtype| !dtype.is_empty());
+    Some((typed.unwrap_or(storage.dtype), elements))
+}
+
+fn dtype_label(class: &Value) -> &'static str {
+    match class {
+        Value::Reference(reference) => super::references::dtype_label(&reference.name),
+        _ => "",
     }
 }
 
@@ -346,6 +371,15 @@ fn numpy_scalar(args: &[Value]) -> Judged<Made> {
     }
 }
 
+/// `_frombuffer(bytes, dtype, shape, order)`: a view of the bytes.
+fn numpy_from_buffer(args: &[Value]) -> Judged<Made> {
+    let [raw, Value::Instance(Made::Dtype), shape, order] = args else {
+        return unsafe_arguments();
+    };
+    let order = matches!(order.as_text(), Some("C" | "F" | "A"));
+    must(raw.is_bytes() && order && dimensions(shape).is_some()).map(|()| Made::Array)
+}
+
 /// Judges BUILD: whether `state` may be given to an instance.
 pub(super) fn build(instance: &Value, state: &Value) -> Judged<()> {
     match instance {
@@ -461,6 +495,7 @@ pub(super) fn persistent_id(id: &Value) -> Judged<Storage> {
     let (Some(Role::Storage(element_bytes)), Value::Text(key)) = (role(class), key) else {
         return refuse();
     };
+    let dtype = dtype_label(class);
     let Some(elements) = elements.as_count() else {
         return refuse();
     };
@@ -474,5 +509,6 @@ pub(super) fn persistent_id(id: &Value) -> Judged<Storage> {
         key: key.clone(),
         elements,
         element_bytes,
+        dtype,
     })
 }

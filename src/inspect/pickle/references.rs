@@ -37,6 +37,7 @@ pub(super) enum Callee {
     OrderedDict,
     Counter,
     Set,
+    FrozenSet,
     ByteArray,
     Complex,
     Encode,
@@ -60,6 +61,7 @@ pub(super) enum Callee {
     NumpyArray,
     NumpyReconstruct,
     NumpyScalar,
+    NumpyFromBuffer,
 }
 
 impl Callee {
@@ -70,6 +72,7 @@ impl Callee {
             Self::OrderedDict
                 | Self::Counter
                 | Self::Set
+                | Self::FrozenSet
                 | Self::ByteArray
                 | Self::Complex
                 | Self::Parameter
@@ -141,6 +144,7 @@ fn callee(module: &str, name: &str) -> Option<Callee> {
         ("collections" | "typing", "OrderedDict") => Callee::OrderedDict,
         ("collections", "Counter") => Callee::Counter,
         ("builtins", "set") => Callee::Set,
+        ("builtins", "frozenset") => Callee::FrozenSet,
         ("builtins", "bytearray") => Callee::ByteArray,
         ("builtins", "complex") => Callee::Complex,
         ("_codecs", "encode") => Callee::Encode,
@@ -157,6 +161,8 @@ fn callee(module: &str, name: &str) -> Option<Callee> {
             Callee::NumpyReconstruct
         }
         ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar") => Callee::NumpyScalar,
+        // How an array is saved under protocol 5.
+        ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => Callee::NumpyFromBuffer,
         _ => return None,
     })
 }
@@ -196,6 +202,34 @@ fn storage(module: &str, name: &str) -> Option<u64> {
         "Char" | "Byte" | "Bool" | "QInt8" | "QUInt8" | "QUInt4x2" | "QUInt2x4" => 1,
         _ => return None,
     })
+}
+
+/// The short name of a dtype or storage class, as safetensors spells it; empty for what is none.
+pub(super) fn dtype_label(name: &str) -> &'static str {
+    match name.strip_suffix("Storage").unwrap_or(name) {
+        "Double" | "float64" => "F64",
+        "Float" | "float32" => "F32",
+        "Half" | "float16" => "F16",
+        "BFloat16" | "bfloat16" => "BF16",
+        "Long" | "int64" => "I64",
+        "Int" | "int32" => "I32",
+        "Short" | "int16" => "I16",
+        "Char" | "int8" => "I8",
+        "Byte" | "uint8" | "Untyped" => "U8",
+        "uint16" => "U16",
+        "uint32" => "U32",
+        "uint64" => "U64",
+        "Bool" | "bool" => "BOOL",
+        "ComplexFloat" | "complex64" => "C64",
+        "ComplexDouble" | "complex128" => "C128",
+        "QInt8" | "qint8" => "QI8",
+        "QUInt8" | "quint8" => "QU8",
+        "QInt32" | "qint32" => "QI32",
+        "float8_e5m2" => "F8_E5M2",
+        "float8_e4m3fn" => "F8_E4M3",
+        "float8_e8m0fnu" => "F8_E8M0",
+        _ => "",
+    }
 }
 
 /// Bytes of an element of a dtype; 0 for those of less than a byte.

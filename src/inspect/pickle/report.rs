@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::value::{Storage, Value};
+use crate::inspect::facts::Census;
 
 /// Most violations and names that are kept to be shown.
 pub(super) const MAX_KEPT: usize = 32;
@@ -25,6 +26,8 @@ pub(in super::super) struct Report {
     pub(in super::super) storages: BTreeMap<Rc<str>, Storage>,
     /// How many calls rebuilt a tensor.
     pub(in super::super) tensors: u64,
+    /// What those tensors tell.
+    pub(in super::super) census: Census,
     /// Whether something unlisted was called, and not only named.
     pub(in super::super) called_unlisted: bool,
     /// Opcodes walked.
@@ -104,6 +107,7 @@ impl Report {
         self.named.extend(next.named.into_iter().take(room));
         self.storages.extend(next.storages);
         self.tensors += next.tensors;
+        self.census.add(next.census);
         self.called_unlisted |= next.called_unlisted;
         self.opcodes += next.opcodes;
         self.end = next.end;

@@ -83,6 +83,8 @@ pub(in super::super) struct Storage {
     pub(in super::super) key: Rc<str>,
     pub(in super::super) elements: u64,
     pub(in super::super) element_bytes: u64,
+    /// The type of its elements: `F32`.
+    pub(super) dtype: &'static str,
 }
 
 impl Storage {

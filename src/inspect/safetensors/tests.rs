@@ -45,7 +45,7 @@ fn each_rule_of_the_layout_is_named_with_its_place() {
         (
             r#"{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#,
             8,
-            "spans 8 bytes where its dtype and shape need 12",
+            "spans 8 bytes from data byte 0 where its dtype and shape need 12",
         ),
         (
             r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}"#,
@@ -111,4 +111,22 @@ fn the_length_before_the_header_is_not_believed() {
 fn no_tensors_at_all_is_odd() {
     let finding = look("a.safetensors", &file("{}", 0)).unwrap();
     assert!(finding.warnings[0].message.contains("no tensors"));
+}
+
+mod agreement;
+
+#[test]
+fn one_text_may_be_long_and_no_longer() {
+    let note = |length: usize| {
+        file(
+            &format!(r#"{{"__metadata__":{{"tags":"{}"}}}}"#, "x".repeat(length)),
+            0,
+        )
+    };
+    assert!(look("a.safetensors", &note(4_000_000)).is_ok());
+    assert_malformed(
+        "a.safetensors",
+        &note(9_000_000),
+        "a text of more than 8388608 bytes",
+    );
 }

@@ -76,6 +76,7 @@ pub(in super::super) fn read(
         ));
     }
     check_storages(&object, &keys, &mut feed)?;
+    finding.facts = object.census.facts();
     finding.facts.tensors = Some(object.tensors);
     Ok(finding)
 }

@@ -104,7 +104,12 @@ pub(in super::super) fn read(
         )?;
     }
     let mut main = None;
-    for entry in directory.entries.iter().filter(|entry| !entry.is_folder()) {
+    judge.check_total(directory, source.size());
+    for entry in directory.in_order() {
+        if entry.is_folder() {
+            judge.folder(directory, entry, source)?;
+            continue;
+        }
         judge.check_entry(entry);
         if checkpoint.is_storage(entry) {
             judge.raw(directory, entry, source)?;
@@ -120,6 +125,7 @@ pub(in super::super) fn read(
     let mut finding = judge.finding;
     if let Some(report) = main {
         check_storages(checkpoint, directory, &report)?;
+        finding.facts = report.census.facts();
         finding.facts.tensors = Some(report.tensors);
     }
     Ok(finding)

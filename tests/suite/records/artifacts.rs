@@ -1,5 +1,6 @@
 use modelferry::error::Code;
-use modelferry::records::{Claim, Records, Stored};
+use modelferry::inspect::Facts;
+use modelferry::records::{Claim, Records, Refused, Stored};
 use modelferry::storage::Part;
 use modelferry::upload::{ArtifactStatus, Verification};
 use modelferry_providers::{GitSha1, Sha256};
@@ -17,6 +18,8 @@ on_each_database! {
     a_stored_file_needs_no_checkpoint,
     a_blob_is_found_by_its_git_id_and_length,
     a_blamed_file_says_why,
+    a_refused_file_says_why_until_it_is_judged_anew,
+    a_files_facts_come_back_as_they_were,
     a_late_worker_records_no_file,
 }
 
@@ -44,6 +47,41 @@ fn stored(hex: &str) -> Stored {
         reused: false,
         repaired: true,
     }
+}
+
+async fn a_refused_file_says_why_until_it_is_judged_anew(database: &TestDatabase) {
+    let records = &database.records;
+    let claim = planned(records).await;
+    let refused = Refused {
+        code: Code::UnsafePickle,
+        reason: "it names os.system".to_owned(),
+        bytes_transferred: 7,
+    };
+    assert!(records.store(&claim, 1, &stored("ab")).await.unwrap());
+    assert!(records.refuse(&claim, 1, &refused).await.unwrap());
+    let files = records.artifacts(claim.upload_id()).await.unwrap();
+    assert_eq!(files[1].status, ArtifactStatus::Refused);
+    assert_eq!(files[1].reason.as_deref(), Some("it names os.system"));
+    assert_eq!(files[1].error_code.as_deref(), Some("unsafe_pickle"));
+    assert_eq!(files[1].bytes_transferred, 19);
+    assert!(records.take_back_refusals(&claim).await.unwrap());
+    let files = records.artifacts(claim.upload_id()).await.unwrap();
+    assert_eq!(files[1].status, ArtifactStatus::Pending);
+    assert_eq!((&files[1].reason, &files[1].error_code), (&None, &None));
+    assert_eq!(files[0].status, ArtifactStatus::Pending);
+}
+
+async fn a_files_facts_come_back_as_they_were(database: &TestDatabase) {
+    let records = &database.records;
+    let claim = planned(records).await;
+    let facts = Facts {
+        architecture: Some("llama".to_owned()),
+        parameters: Some(u64::from(u32::MAX) * 5),
+        ..Facts::default()
+    };
+    assert!(records.save_facts(&claim, &[(1, &facts)]).await.unwrap());
+    let files = records.artifacts(claim.upload_id()).await.unwrap();
+    assert_eq!((&files[0].facts, &files[1].facts), (&None, &Some(facts)));
 }
 
 async fn a_plan_is_kept_with_its_files(database: &TestDatabase) {
@@ -213,6 +251,14 @@ async fn a_late_worker_records_no_file(database: &TestDatabase) {
     assert!(!records.drop_checkpoint(&late, 0).await.unwrap());
     assert!(!records.store(&late, 0, &stored("ef")).await.unwrap());
     assert!(!records.blame(&late, 0, Code::Stalled, 1).await.unwrap());
+    let refused = Refused {
+        code: Code::UnsafePickle,
+        reason: String::new(),
+        bytes_transferred: 1,
+    };
+    assert!(!records.refuse(&late, 0, &refused).await.unwrap());
+    assert!(!records.take_back_refusals(&late).await.unwrap());
+    assert!(!records.save_facts(&late, &[]).await.unwrap());
     let row = records.artifacts(&upload.id).await.unwrap().remove(0);
     assert_eq!(
         (row.status, row.bytes_transferred),

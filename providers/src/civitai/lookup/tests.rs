@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 
+use super::super::wire::File;
 use super::*;
 
 fn newest_of(versions: Value) -> Option<u32> {

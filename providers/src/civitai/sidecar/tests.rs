@@ -32,6 +32,7 @@ fn plan_of(card: Value, paths: &[&str]) -> Plan {
         },
         is_asset: false,
         artifacts: artifacts.collect(),
+        left_out: Vec::new(),
         warnings: Vec::new(),
         card: Some(card),
     }

@@ -4,7 +4,7 @@ use serde_json::json;
 use super::*;
 
 /// Hand-written answers in the shapes that the hub has had over the years.
-fn models() -> Vec<Value> {
+pub(in crate::civitai) fn models() -> Vec<Value> {
     let file_2023 = |id: u64, name: &str, kind: &str, metadata: Value| {
         json!({
             "name": name, "id": id, "sizeKB": 4165359.25, "type": kind, "metadata": metadata,
@@ -116,7 +116,7 @@ fn new_version() -> Value {
     })
 }
 
-fn versions() -> Vec<Value> {
+pub(in crate::civitai) fn versions() -> Vec<Value> {
     vec![
         json!({
             "id": 1387174, "modelId": 1231067, "name": "v1.0", "createdAt": "2025-02-08T11:15:47.197Z",
@@ -139,7 +139,7 @@ fn versions() -> Vec<Value> {
     ]
 }
 
-fn minis() -> Vec<Value> {
+pub(in crate::civitai) fn minis() -> Vec<Value> {
     vec![json!({
         "air": "urn:air:sdxl:checkpoint:civitai:827184@2514310", "versionName": "v16.0", "modelName": "Big Boat",
         "baseModel": "Illustrious", "availability": "Public", "publishedAt": "2025-12-18T09:16:12.062Z",
@@ -183,7 +183,8 @@ fn with(mut value: Value, pointer: &str, other: Value) -> Value {
     value
 }
 
-fn every_change_is_read<T: DeserializeOwned>(answers: Vec<Value>) {
+/// The answer with each of its values in turn left out, or put as something else.
+pub(in crate::civitai) fn mangled(answer: &Value) -> impl Iterator<Item = (String, Value)> {
     let others = [
         json!(null),
         json!(7),
@@ -193,19 +194,26 @@ fn every_change_is_read<T: DeserializeOwned>(answers: Vec<Value>) {
         json!([]),
         json!({"a": 1}),
     ];
+    let mut all = Vec::new();
+    pointers(answer, "", &mut all);
+    assert!(!all.is_empty());
+    all.into_iter().flat_map(move |pointer| {
+        let mut changes = vec![(
+            format!("without {pointer}"),
+            without(answer.clone(), &pointer),
+        )];
+        changes.extend(others.iter().map(|other| {
+            let what = format!("{pointer} as {other}");
+            (what, with(answer.clone(), &pointer, other.clone()))
+        }));
+        changes
+    })
+}
+
+fn every_change_is_read<T: DeserializeOwned>(answers: Vec<Value>) {
     for answer in answers {
-        let mut all = Vec::new();
-        pointers(&answer, "", &mut all);
-        assert!(!all.is_empty());
-        for pointer in all {
-            let removed = without(answer.clone(), &pointer);
-            serde_json::from_value::<T>(removed)
-                .unwrap_or_else(|error| panic!("without {pointer}: {error}"));
-            for other in &others {
-                let changed = with(answer.clone(), &pointer, other.clone());
-                serde_json::from_value::<T>(changed)
-                    .unwrap_or_else(|error| panic!("{pointer} as {other}: {error}"));
-            }
+        for (what, changed) in mangled(&answer) {
+            serde_json::from_value::<T>(changed).unwrap_or_else(|error| panic!("{what}: {error}"));
         }
     }
 }

@@ -89,6 +89,15 @@ impl Machine<'_, '_> {
         if !items.len().is_multiple_of(2) {
             return broken("it sets a key without a value");
         }
+        for pair in items.chunks_exact(2) {
+            if let [
+                Value::Text(name),
+                Value::Instance(Made::Tensor | Made::Parameter),
+            ] = pair
+            {
+                self.report.census.name(name, None);
+            }
+        }
         match dict {
             Value::Dict(keys) => {
                 let special = items

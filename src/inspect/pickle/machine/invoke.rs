@@ -133,7 +133,12 @@ impl Machine<'_, '_> {
             self.violate_call(reference, fault);
             Value::Instance(Made::Unknown)
         });
-        self.report.tensors += u64::from(matches!(made, Value::Instance(Made::Tensor)));
+        if matches!(made, Value::Instance(Made::Tensor)) {
+            self.report.tensors += 1;
+            if let Some((dtype, elements)) = calls::rebuilt(args) {
+                self.report.census.count(dtype, elements);
+            }
+        }
         self.push(made)
     }
 

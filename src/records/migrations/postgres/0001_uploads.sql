@@ -67,6 +67,9 @@ CREATE TABLE artifacts (
     repaired          BOOLEAN NOT NULL,
     checkpoint        TEXT,
     error_code        TEXT,
+    -- Why it was refused, and what its headers say it is (JSON).
+    reason            TEXT,
+    facts             TEXT,
     PRIMARY KEY (upload_id, position)
 );
 
