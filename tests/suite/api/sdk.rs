@@ -19,10 +19,16 @@ async fn the_published_client_works_as_it_is() {
         String::from_utf8_lossy(&made.stderr)
     );
     let python = String::from_utf8(made.stdout).unwrap();
+    // Connects and says nothing: an upload of it stays until it is cancelled.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut command = Command::new(python.trim());
     command
         .arg(root.join("tests/suite/api/sdk.py"))
         .env("BASE_URL", format!("{}/v1", server.url))
+        .env(
+            "SILENT_URL",
+            format!("http://{}/a.bin", silent.local_addr().unwrap()),
+        )
         .env("API_KEY", &server.key.id)
         .env("API_SECRET", &server.key.secret);
     let ran = tokio::task::spawn_blocking(move || command.output())
