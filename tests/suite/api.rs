@@ -86,26 +86,22 @@ impl Server {
 
     pub async fn in_home(home: Home, workers: &str) -> Self {
         let key = Key::make(&home, &[]);
-        let port = free_port();
-        let listen = format!("127.0.0.1:{port}");
-        let running = home.start(&["serve", "--listen", &listen, "--workers", workers]);
-        let server = Self {
-            home,
-            url: format!("http://{listen}"),
-            key,
-            client: Client::new(),
-            _running: running,
-        };
-        until("the server answers", async || {
-            server
-                .client
-                .get(format!("{}/readyz", server.url))
-                .send()
-                .await
-                .is_ok()
-        })
-        .await;
-        server
+        let client = Client::new();
+        for _ in 0..5 {
+            let listen = format!("127.0.0.1:{}", free_port());
+            let running = home.start(&["serve", "--listen", &listen, "--workers", workers]);
+            let url = format!("http://{listen}");
+            if answers(&client, &url, &key).await {
+                return Self {
+                    home,
+                    url,
+                    key,
+                    client,
+                    _running: running,
+                };
+            }
+        }
+        panic!("every free port was taken by others before the server had it");
     }
 
     pub fn request(&self, method: Method, path: &str, key: &Key) -> RequestBuilder {
@@ -153,6 +149,20 @@ impl Server {
         .await;
         record
     }
+}
+
+/// Whether it is our server that answers there, once somebody does: another
+/// may have been faster to take the port.
+async fn answers(client: &Client, url: &str, key: &Key) -> bool {
+    let mut status = None;
+    until("somebody answers", async || {
+        let request = client.get(format!("{url}/v1/uploads"));
+        let answer = request.basic_auth(&key.id, Some(&key.secret)).send().await;
+        status = answer.ok().map(|answer| answer.status().as_u16());
+        status.is_some()
+    })
+    .await;
+    status == Some(200)
 }
 
 fn free_port() -> u16 {
