@@ -2,6 +2,7 @@
 
 mod bars;
 mod config;
+mod gc;
 mod import;
 mod keys;
 mod output;
@@ -9,6 +10,7 @@ mod resolve;
 mod serve;
 mod session;
 mod uploads;
+mod verify;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -77,6 +79,10 @@ enum Command {
     },
     /// Work on whatever is asked for, without an API
     Worker(WorkerArgs),
+    /// Read stored files again and hold them against their hashes
+    Verify(VerifyArgs),
+    /// Remove blobs that nothing names, and stale unfinished transfers
+    Gc(GcArgs),
     /// The settings
     Config {
         #[command(subcommand)]
@@ -141,6 +147,22 @@ impl SourceArgs {
             sidecar: self.sidecar,
         }
     }
+}
+
+#[derive(Debug, Args)]
+struct VerifyArgs {
+    /// Only the files of this upload, model or asset
+    id: Option<String>,
+    /// Fetch bad and missing files again
+    #[arg(long)]
+    repair: bool,
+}
+
+#[derive(Debug, Args)]
+struct GcArgs {
+    /// Only show what would be removed
+    #[arg(long)]
+    dry_run: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -318,6 +340,8 @@ impl Command {
                 KeysCommand::Revoke { key } => keys::revoke(output, config, &key).await,
             },
             Self::Worker(args) => worker::run(output, config, &args).await,
+            Self::Verify(args) => verify::run(output, config, &args).await,
+            Self::Gc(args) => gc::run(output, config, &args).await,
             Self::Config {
                 command: ConfigCommand::Show,
             } => Ok(config::show(output, config)),

@@ -122,6 +122,12 @@ impl Manifest {
     }
 }
 
+/// The ids that an upload's entity can have: a model's, and any other kind's.
+pub fn ids_for(upload: &str) -> [String; 2] {
+    let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, upload.as_bytes());
+    ["model", "asset"].map(|prefix| format!("{prefix}_{}", id.simple()))
+}
+
 /// The folder in which a person finds this plan's files.
 pub fn library_folder(root: &Path, plan: &Plan) -> PathBuf {
     let place = &plan.place;

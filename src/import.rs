@@ -93,6 +93,7 @@ pub async fn run(
 impl Import<'_> {
     async fn steps(&self, resolved: Option<Plan>) -> Result<(), Stop> {
         let plan = self.resolve(resolved).await?;
+        self.ferry.records.outlast_collectors().await?;
         self.prove_access(&plan).await?;
         let refused = self.leave_out(&plan).await?;
         let missing = self.reuse(&plan, &refused).await?;

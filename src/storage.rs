@@ -189,7 +189,8 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     async fn flush(&self, staged: &Staged) -> Result<(), StorageError>;
 
     /// Gives staged bytes their name. The caller has verified them. A blob
-    /// that is already there stays as it is; either way nothing stays staged.
+    /// that is already there is replaced, at once and as a whole, by what are
+    /// the same bytes if it is sound. Nothing stays staged.
     async fn publish(
         &self,
         staged: &Staged,

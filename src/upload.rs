@@ -1,10 +1,7 @@
 //! The Upload record: its fields, its statuses and the moves between them.
 
-use std::fmt;
-use std::str::FromStr;
-
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 pub use crate::inspect::Kind;
@@ -12,7 +9,9 @@ pub use crate::inspect::Kind;
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, Hash, ::serde::Serialize, ::serde::Deserialize, ::utoipa::ToSchema,
+        )]
         pub enum $name {
             $($(#[$vdoc])* #[serde(rename = $text)] $variant,)*
         }
@@ -29,19 +28,19 @@ macro_rules! words {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.write_str(self.as_str())
             }
         }
 
-        impl FromStr for $name {
-            type Err = UnknownWord;
+        impl ::std::str::FromStr for $name {
+            type Err = $crate::upload::UnknownWord;
 
-            fn from_str(text: &str) -> Result<Self, UnknownWord> {
+            fn from_str(text: &str) -> Result<Self, $crate::upload::UnknownWord> {
                 match text {
                     $($text => Ok(Self::$variant),)*
-                    _ => Err(UnknownWord {
+                    _ => Err($crate::upload::UnknownWord {
                         text: text.chars().take(40).flat_map(char::escape_debug).collect(),
                         known: concat!($($text, " "),*).trim_end(),
                     }),
@@ -55,9 +54,11 @@ macro_rules! words {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is none of: {known}")]
 pub struct UnknownWord {
-    text: String,
-    known: &'static str,
+    pub(crate) text: String,
+    pub(crate) known: &'static str,
 }
+
+pub(crate) use words;
 
 words!(
     /// Where an upload stands.

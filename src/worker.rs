@@ -1,5 +1,6 @@
 //! A process that works on uploads: its lock, its leases, its claims.
 
+mod errand;
 mod pool;
 mod recorder;
 
@@ -17,11 +18,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
+pub use self::errand::{Ended, Errand, Outcome};
 pub use self::pool::{Pool, PoolSettings};
 use crate::error::{Code, Error, Stop};
 use crate::import::{self, Ferry};
 use crate::progress::Observer;
-use crate::records::{Claim, Records, Signal};
+use crate::records::{Claim, Records, Signal, Standing};
 use crate::storage::Storage;
 use crate::upload::Upload;
 
@@ -42,6 +44,11 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// What the records call it.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// Announces this process in `home`.
     ///
     /// # Errors
@@ -74,11 +81,12 @@ impl Worker {
     /// When records or storage can't be reached.
     pub async fn clean_up(&self, records: &Records, storage: &dyn Storage) -> Result<(), Error> {
         self.free_the_dead(records).await?;
-        // Staged before asked: an upload that begins in between is in neither list's gap.
-        let staged = storage.staged_uploads().await?;
-        let resumable = records.resumable().await?;
-        for staged in staged.iter().filter(|it| !resumable.contains(&it.upload)) {
-            storage.discard_upload(&staged.upload).await?;
+        // Staged before asked: an upload that begins in between is in neither list's gap. What
+        // these records don't know may be of others; `gc` looks at its age.
+        for staged in storage.staged_uploads().await? {
+            if records.standing(&staged.upload).await? == Some(Standing::Over) {
+                storage.discard_upload(&staged.upload).await?;
+            }
         }
         Ok(())
     }
@@ -187,7 +195,7 @@ impl Worker {
     ///
     /// # Errors
     /// When the records can't be written.
-    pub async fn refuse(&self, ferry: &Ferry, upload: &Upload, error: &Error) -> Result<(), Error> {
+    async fn refuse(&self, ferry: &Ferry, upload: &Upload, error: &Error) -> Result<(), Error> {
         if let Some(claim) = ferry
             .records
             .claim(&upload.owner_id, &upload.id, &self.id, LEASE)

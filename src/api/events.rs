@@ -21,7 +21,7 @@ use super::Api;
 use super::auth::Caller;
 use super::problem::{Problem, ProblemBody};
 use crate::error::Error;
-use crate::records::{Records, Signal, Standing};
+use crate::records::{Glance, Records, Signal};
 use crate::upload::ArtifactStatus;
 
 /// Between looks while bytes move: twice a second.
@@ -80,7 +80,7 @@ struct Watch {
     signals: Receiver<Signal>,
     seq: i64,
     is_new: bool,
-    told: Option<Standing>,
+    told: Option<Glance>,
     files: HashMap<u32, ArtifactStatus>,
     ready: VecDeque<Event>,
     ended: bool,
@@ -108,7 +108,7 @@ impl Watch {
     /// Gathers what is new. The standing is read first: when it says that all
     /// is over, every row is there.
     async fn look(&mut self) -> Result<(), Error> {
-        let now = self.records.standing(&self.id).await?;
+        let now = self.records.glance(&self.id).await?;
         if std::mem::take(&mut self.is_new) {
             self.tell("status", &json!({ "status": "pending" }), Some(0));
         }
@@ -129,7 +129,7 @@ impl Watch {
         Ok(())
     }
 
-    async fn look_at_files(&mut self, now: &Standing) -> Result<(), Error> {
+    async fn look_at_files(&mut self, now: &Glance) -> Result<(), Error> {
         // Files change only while somebody works, or for one that comes late.
         if self.told.is_some() && !now.is_worked_on && !now.status.is_terminal() {
             return Ok(());

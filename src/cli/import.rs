@@ -13,22 +13,11 @@ use super::{Exit, ImportArgs, request};
 use crate::config::Config;
 use crate::entity::library_folder;
 use crate::error::{Error, Stop};
-use crate::import::{Ferry, find_unchanged};
 use crate::inspect::Facts;
 use crate::progress::{Observer, Unwatched};
-use crate::records::{ArtifactRow, NewUpload, UploadDetail};
-use crate::request::ImportRequest;
-use crate::upload::{ArtifactStatus, Upload, UploadStatus, Verification};
-
-/// How one source ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Outcome {
-    Imported,
-    Complete,
-    Unchanged,
-    Failed,
-}
+use crate::records::ArtifactRow;
+use crate::upload::{ArtifactStatus, Upload, Verification};
+use crate::worker::{Ended, Errand, Outcome};
 
 /// One file of a record, for programs.
 #[derive(Serialize)]
@@ -51,20 +40,31 @@ pub(super) struct ShownArtifact {
 }
 
 #[derive(Serialize)]
-struct ShownImport<'a> {
+pub(super) struct ShownImport<'a> {
     source: &'a str,
     upload: Option<&'a Upload>,
-    artifacts: &'a [ShownArtifact],
+    artifacts: Vec<ShownArtifact>,
     outcome: Outcome,
     error: Option<ShownError<'a>>,
 }
 
-/// What came of one source.
-struct Ended {
-    outcome: Outcome,
-    detail: Option<UploadDetail>,
-    artifacts: Vec<ShownArtifact>,
-    error: Option<Error>,
+/// What came of one source, for programs.
+pub(super) fn shown_import<'a>(source: &'a str, ended: &'a Ended) -> ShownImport<'a> {
+    ShownImport {
+        source,
+        upload: ended.detail.as_ref().map(|detail| &detail.upload),
+        artifacts: files_of(ended),
+        outcome: ended.outcome,
+        error: ended.error.as_ref().map(ShownError::from),
+    }
+}
+
+fn files_of(ended: &Ended) -> Vec<ShownArtifact> {
+    let plan = ended
+        .detail
+        .as_ref()
+        .and_then(|detail| detail.plan.as_ref());
+    shown_artifacts(&ended.artifacts, plan)
 }
 
 pub(super) async fn run(
@@ -78,12 +78,7 @@ pub(super) async fn run(
         let started = Instant::now();
         let ended = match one(output, &session, source, args).await {
             Ok(ended) => ended,
-            Err(Stop::Failed(error)) => Ended {
-                outcome: Outcome::Failed,
-                detail: None,
-                artifacts: Vec::new(),
-                error: Some(error),
-            },
+            Err(Stop::Failed(error)) => Ended::refused(error),
             Err(Stop::Interrupted | Stop::LeaseLost) => {
                 output.note("interrupted; run the same command again to go on from here");
                 exit = Exit::Interrupted;
@@ -106,129 +101,26 @@ async fn one(
     args: &ImportArgs,
 ) -> Result<Ended, Stop> {
     let request = request(&session.ferry, source, &args.sources)?;
-    let records = &session.ferry.records;
-    if !args.force
-        && let Some(earlier) = records.find_unfinished(&request).await?
-    {
-        if earlier.upload.status == UploadStatus::Failed {
-            records.retry(&earlier).await?;
-        }
-        return work(output, session, &request, source, &earlier.upload, None).await;
-    }
-    let resolved = tokio::select! {
-        resolved = session.ferry.resolve(&request) => resolved,
-        () = session.cancel.cancelled() => return Err(Stop::Interrupted),
-    };
-    if let Ok(plan) = &resolved
-        && !args.force
-        && let Some(earlier) = find_unchanged(&session.ferry, &request, plan).await?
-    {
-        return ended(session, &earlier.upload.id, Some(Outcome::Unchanged), None).await;
-    }
-    let upload = create(session, &request, source, resolved.as_ref().ok()).await?;
-    match resolved {
-        Ok(plan) => work(output, session, &request, source, &upload, Some(plan)).await,
-        Err(error) => {
-            session
-                .worker
-                .refuse(&session.ferry, &upload, &error)
-                .await?;
-            ended(session, &upload.id, Some(Outcome::Failed), Some(error)).await
-        }
-    }
-}
-
-async fn create(
-    session: &Session,
-    request: &ImportRequest,
-    source: &str,
-    plan: Option<&Plan>,
-) -> Result<Upload, Error> {
     let shown = safe_source(source);
-    let new = NewUpload {
-        request,
-        source: request.upload_source(),
-        file_name: plan.map_or(shown.as_str(), |plan| plan.name.as_str()),
-    };
-    session.ferry.records.create(&new).await
-}
-
-async fn work(
-    output: &Output,
-    session: &Session,
-    request: &ImportRequest,
-    source: &str,
-    upload: &Upload,
-    plan: Option<Plan>,
-) -> Result<Ended, Stop> {
     let observer: Arc<dyn Observer> = if output.shows_bars {
-        Arc::new(Bars::new(&output.bars, &safe_source(source)))
+        Arc::new(Bars::new(&output.bars, &shown))
     } else {
         Arc::new(Unwatched)
     };
-    let ferry = Ferry {
-        tokens: session.ferry.tokens.with_source_token(request),
-        ..session.ferry.clone()
+    let errand = Errand {
+        request: &request,
+        shown: &shown,
+        force: args.force,
+        observer,
+        cancel: &session.cancel,
     };
-    let outcome = session
-        .worker
-        .work_on(
-            &ferry,
-            &upload.owner_id,
-            &upload.id,
-            plan,
-            observer,
-            &session.cancel,
-        )
-        .await;
-    match outcome {
-        Ok(()) => ended(session, &upload.id, None, None).await,
-        Err(Stop::Failed(error)) => {
-            ended(session, &upload.id, Some(Outcome::Failed), Some(error)).await
-        }
-        Err(early) => Err(early),
-    }
-}
-
-async fn ended(
-    session: &Session,
-    id: &str,
-    outcome: Option<Outcome>,
-    error: Option<Error>,
-) -> Result<Ended, Stop> {
-    let records = &session.ferry.records;
-    let detail = records.get(crate::request::LOCAL_OWNER, id).await?;
-    let mut artifacts = shown_artifacts(&records.artifacts(id).await?, detail.plan.as_ref());
-    let outcome = outcome.unwrap_or(match detail.upload.status {
-        UploadStatus::Imported => Outcome::Imported,
-        UploadStatus::Complete => Outcome::Complete,
-        _ => Outcome::Failed,
-    });
-    if outcome == Outcome::Unchanged {
-        for artifact in &mut artifacts {
-            artifact.reused = artifact.status == ArtifactStatus::Stored;
-            artifact.bytes_transferred = 0;
-        }
-    }
-    let error = error.or_else(|| detail.error.clone());
-    Ok(Ended {
-        outcome,
-        detail: Some(detail),
-        artifacts,
-        error,
-    })
+    session.worker.import(&session.ferry, errand).await
 }
 
 fn report(output: &Output, config: &Config, source: &str, ended: &Ended, started: Instant) {
     let source = safe_source(source);
     if output.json {
-        output.json_line(&ShownImport {
-            source: &source,
-            upload: ended.detail.as_ref().map(|detail| &detail.upload),
-            artifacts: &ended.artifacts,
-            outcome: ended.outcome,
-            error: ended.error.as_ref().map(ShownError::from),
-        });
+        output.json_line(&shown_import(&source, ended));
     }
     if let Some(error) = &ended.error {
         output.error(error);
@@ -243,12 +135,7 @@ fn print(output: &Output, config: &Config, source: &str, ended: &Ended, started:
     let Some(detail) = &ended.detail else {
         return;
     };
-    let word = match ended.outcome {
-        Outcome::Imported => "imported",
-        Outcome::Complete => "complete",
-        Outcome::Unchanged => "unchanged",
-        Outcome::Failed => "failed",
-    };
+    let word = ended.outcome.as_str();
     output.line(&format!("{word}  {}", printable(source)));
     output.line(&format!("  {}", moved(ended, started.elapsed())));
     output.line(&format!("  upload    {}", detail.upload.id));
@@ -267,12 +154,13 @@ fn print(output: &Output, config: &Config, source: &str, ended: &Ended, started:
             output.note(&format!("warning: {}", warning.message));
         }
     }
-    for file in &ended.artifacts {
+    let files = files_of(ended);
+    for file in &files {
         if let Some(warning) = file.warning() {
             output.note(&format!("warning: {warning}"));
         }
     }
-    for file in &ended.artifacts {
+    for file in &files {
         output.line(&format!("  {}", file.summary()));
     }
 }
@@ -280,11 +168,7 @@ fn print(output: &Output, config: &Config, source: &str, ended: &Ended, started:
 /// `5 files, 192.00 MiB in 1.6 s (120.00 MiB/s)`
 fn moved(ended: &Ended, took: Duration) -> String {
     let files = count(ended.artifacts.len(), "file");
-    let moved: u64 = ended
-        .artifacts
-        .iter()
-        .map(|file| file.bytes_transferred)
-        .sum();
+    let moved = ended.bytes_moved();
     if moved == 0 {
         return format!("{files}, all here already");
     }

@@ -1,7 +1,5 @@
 //! The last steps: the entity, its manifest, and the record's end.
 
-use uuid::Uuid;
-
 use modelferry_providers::Plan;
 
 use super::{Import, held};
@@ -70,13 +68,8 @@ impl Import<'_> {
     /// The same for every worker that gets this far with this upload, so that
     /// a crash before the end leaves one manifest and not two.
     fn entity_id(&self, kind: Kind) -> String {
-        let prefix = if kind == Kind::Model {
-            "model"
-        } else {
-            "asset"
-        };
-        let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, self.claim.upload_id().as_bytes());
-        format!("{prefix}_{}", id.simple())
+        let [model, asset] = entity::ids_for(self.claim.upload_id());
+        if kind == Kind::Model { model } else { asset }
     }
 
     pub(super) async fn imported(&self, entity: &Entity) -> Result<(), Stop> {

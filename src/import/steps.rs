@@ -14,7 +14,7 @@ use crate::progress::{ArtifactMeter, Event};
 use crate::records::{Claim, Records, Stored};
 use crate::storage::{Part, StageName};
 use crate::transfer::{Checkpoint, Job, Ledger};
-use crate::upload::{ArtifactStatus, Verification};
+use crate::upload::Verification;
 
 /// Files of one upload that are on their way at once. Connections and memory
 /// are bounded elsewhere; this only bounds bookkeeping.
@@ -57,11 +57,7 @@ impl Import<'_> {
         refused: &HashSet<u32>,
     ) -> Result<Vec<u32>, Stop> {
         let rows = self.ferry.records.artifacts(self.claim.upload_id()).await?;
-        let done: HashSet<u32> = rows
-            .iter()
-            .filter(|row| row.status == ArtifactStatus::Stored)
-            .map(|row| row.position)
-            .collect();
+        let done = self.ferry.still_held(&rows).await?;
         let mut missing = Vec::new();
         for (index, artifact) in (0u32..).zip(&plan.artifacts) {
             if done.contains(&index) || refused.contains(&index) {

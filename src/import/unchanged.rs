@@ -7,7 +7,7 @@ use modelferry_providers::{Artifact, Auth, Plan, Sha256};
 
 use super::{Ferry, choose};
 use crate::error::{Code, Error};
-use crate::records::{EntityFile, UploadDetail};
+use crate::records::{ArtifactRow, EntityFile, UploadDetail};
 use crate::request::ImportRequest;
 use crate::storage::StorageKey;
 use crate::upload::ArtifactStatus;
@@ -58,6 +58,26 @@ impl Ferry {
             .try_collect::<()>()
             .await?;
         Ok(())
+    }
+
+    /// Of these files those that are stored, by their place in the plan: what
+    /// was stored before a pause may be gone since.
+    pub(super) async fn still_held(&self, rows: &[ArtifactRow]) -> Result<HashSet<u32>, Error> {
+        let stored = rows
+            .iter()
+            .filter(|row| row.status == ArtifactStatus::Stored);
+        stream::iter(stored)
+            .map(|row| async move {
+                let Some(sha256) = row.sha256 else {
+                    return Ok(None);
+                };
+                let size = self.storage.stat(&StorageKey::Blob(sha256)).await?;
+                Ok((size.is_some() && size == row.size).then_some(row.position))
+            })
+            .buffer_unordered(QUESTIONS)
+            .try_filter_map(|position| async move { Ok(position) })
+            .try_collect()
+            .await
     }
 
     /// The blob of this file and its length, when the storage has it.

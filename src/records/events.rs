@@ -21,7 +21,7 @@ pub struct EventRow {
 
 /// How an upload stands, as far as a watcher wants to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct Glance {
     /// Where it stands.
     pub status: UploadStatus,
     /// Bytes that are here.
@@ -58,7 +58,7 @@ impl Records {
     ///
     /// # Errors
     /// [`Code::NotFound`] when there is none of that id.
-    pub async fn standing(&self, upload: &str) -> Result<Standing, Error> {
+    pub async fn glance(&self, upload: &str) -> Result<Glance, Error> {
         let mut conn = self.db.read().await?;
         let found = fetch_optional!(
             conn,
@@ -70,7 +70,7 @@ impl Records {
         let Some((status, total, done, lease_until)) = found else {
             return Err(Error::new(Code::NotFound, "there is no such upload"));
         };
-        Ok(Standing {
+        Ok(Glance {
             status: word("a status", &status)?,
             done_bytes: from_db(done.unwrap_or_default()),
             total_bytes: total.map(from_db),

@@ -150,6 +150,7 @@ impl Records {
     /// When the database can't be written.
     pub async fn release_dead(&self, worker: &str) -> Result<u64, Error> {
         let mut tx = self.db.write().await?;
+        execute!(tx, "DELETE FROM condemned WHERE worker = $1", worker)?;
         let freed = execute!(
             tx,
             "UPDATE jobs SET lease_owner = NULL, lease_token = NULL, lease_until = 0 WHERE lease_owner = $1",

@@ -204,26 +204,6 @@ impl Records {
         rows.into_iter().map(|row| Ok(row.read()?.upload)).collect()
     }
 
-    /// The ids of the uploads whose staged bytes are still of use.
-    ///
-    /// # Errors
-    /// When the database can't be read.
-    pub async fn resumable(&self) -> Result<Vec<String>, Error> {
-        let mut conn = self.db.read().await?;
-        let rows = fetch_all!(
-            conn,
-            (String, Option<String>),
-            "SELECT id, error_code FROM uploads WHERE status NOT IN ('imported', 'complete')",
-        )?;
-        let kept = rows.into_iter().filter(|(_, code)| match code {
-            Some(code) => Code::ALL
-                .iter()
-                .any(|known| known.as_str() == code && known.keeps_staged()),
-            None => true,
-        });
-        Ok(kept.map(|(id, _)| id).collect())
-    }
-
     async fn one(
         &self,
         condition: &'static str,

@@ -3,6 +3,7 @@
 mod artifacts;
 mod claims;
 mod failures;
+mod holdings;
 mod moves;
 mod queue;
 mod uploads;

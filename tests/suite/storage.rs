@@ -2,6 +2,7 @@
 //! bucket has to stand.
 
 mod cloud;
+mod end_to_end;
 mod moto;
 mod promises;
 pub mod s3;
@@ -79,7 +80,7 @@ every_storage! {
     another_process_goes_on_with_staged_parts
     the_later_of_two_writes_of_a_part_counts
     parts_may_be_written_out_of_order
-    what_is_there_already_stays_as_it_is
+    what_is_there_already_is_replaced_by_the_same
     nothing_stays_staged_after_a_publish
     publishing_again_leaves_the_blob_whole
     other_bytes_than_the_expected_get_no_name

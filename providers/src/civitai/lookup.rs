@@ -7,7 +7,7 @@
 
 mod complete;
 
-use self::complete::{complete_from_url, completed, from_mini};
+use self::complete::{complete_from_url, completed, from_short};
 use super::access;
 use super::air;
 use super::api::Api;
@@ -55,7 +55,10 @@ async fn by_model(
         Some(file) => holder(&model, file).ok_or_else(|| no_such_file(api, id, file))?,
         None => newest(model.model_versions.iter()).ok_or_else(|| no_versions(api, id, &model))?,
     };
-    let (version, mini) = both(api, chosen, None).await?;
+    // Its listing is here: what its own endpoint adds is no reason to fail.
+    let (version, mini) = both(api, chosen, None).await;
+    let version = spared(true, version)?;
+    let mini = spared(true, mini)?;
     Ok(assemble(api, chosen, version, mini, Some((id, model))))
 }
 
@@ -65,7 +68,15 @@ async fn by_version(
     id: CivitaiId,
     file: Option<CivitaiId>,
 ) -> Result<Option<Found>, ProviderError> {
-    let (version, mini) = both(api, id, file).await?;
+    let (version, mini) = both(api, id, file).await;
+    let outage = version.as_ref().err().filter(|error| is_outage(error));
+    let outage = outage.cloned();
+    let version = spared(true, version)?;
+    let mut mini = spared(version.is_some() || outage.is_some(), mini)?;
+    if version.is_none() && mini.is_none() && file.is_some() {
+        // The version may be there and only the file not.
+        mini = short(api, id, None).await?;
+    }
     let owner = version.as_ref().and_then(|version| version.model_id);
     let owner = owner.or_else(|| mini.as_ref().and_then(model_in_air));
     if let (Some(named), Some(owner)) = (model, owner)
@@ -77,7 +88,17 @@ async fn by_version(
         Some(id) => api.model(id).await?.map(|model| (id, model)),
         None => None,
     };
-    Ok(assemble(api, id, version, mini, parent))
+    match outage {
+        // The short form alone is too little to stand for what may come back.
+        Some(outage) if !is_listed(parent.as_ref(), id) => Err(outage),
+        _ => Ok(assemble(api, id, version, mini, parent)),
+    }
+}
+
+fn is_listed(parent: Option<&(CivitaiId, Model)>, version: CivitaiId) -> bool {
+    let versions = parent.map(|(_, model)| model.model_versions.iter());
+    let mut versions = versions.into_iter().flatten();
+    versions.any(|listed| listed.id == Some(version))
 }
 
 async fn by_hash(api: &Api<'_>, hash: &ModelHash) -> Result<Option<Found>, ProviderError> {
@@ -88,7 +109,7 @@ async fn by_hash(api: &Api<'_>, hash: &ModelHash) -> Result<Option<Found>, Provi
         let message = format!("{} answered without an id for the hash {hash}", api.host());
         return Err(ProviderError::new(ErrorKind::Upstream, message).hint("try again later"));
     };
-    let mini = spared(true, api.mini(id, None).await)?;
+    let mini = spared(true, short(api, id, None).await)?;
     let parent = match version.model_id {
         Some(id) => api.model(id).await?.map(|model| (id, model)),
         None => None,
@@ -100,26 +121,46 @@ async fn both(
     api: &Api<'_>,
     id: CivitaiId,
     file: Option<CivitaiId>,
-) -> Result<(Option<Version>, Option<Mini>), ProviderError> {
-    let (version, mini) = tokio::join!(api.version(id), api.mini(id, file));
-    let version = version?;
-    let mini = spared(version.is_some(), mini)?;
-    Ok((version, mini))
+) -> (
+    Result<Option<Version>, ProviderError>,
+    Result<Option<Short>, ProviderError>,
+) {
+    tokio::join!(api.version(id), short(api, id, file))
 }
 
-/// The short form only adds to a version that is known: without it, asking for
-/// the download tells whether a login is needed.
-fn spared(
+/// A version's short form, which is of the file that was asked for or of the main one.
+pub(super) struct Short {
+    pub mini: Mini,
+    pub file: Option<CivitaiId>,
+}
+
+async fn short(
+    api: &Api<'_>,
+    id: CivitaiId,
+    file: Option<CivitaiId>,
+) -> Result<Option<Short>, ProviderError> {
+    let mini = api.mini(id, file).await?;
+    Ok(mini.map(|mini| Short { mini, file }))
+}
+
+/// Of endpoints that say much the same, one may be out of order, for a version
+/// and for days (civitai-browser-plus issue 8). Nothing is said then.
+fn spared<T>(
     is_known: bool,
-    mini: Result<Option<Mini>, ProviderError>,
-) -> Result<Option<Mini>, ProviderError> {
-    match mini {
-        Err(error) if is_known && error.is_transient() => {
-            tracing::debug!(%error, "going on without a version's short form");
+    answer: Result<Option<T>, ProviderError>,
+) -> Result<Option<T>, ProviderError> {
+    match answer {
+        Err(error) if is_known && is_outage(&error) => {
+            tracing::debug!(%error, "going on without one of a version's endpoints");
             Ok(None)
         }
-        mini => mini,
+        answer => answer,
     }
+}
+
+fn is_outage(error: &ProviderError) -> bool {
+    let kinds = [ErrorKind::Upstream, ErrorKind::Stalled];
+    error.is_transient() && kinds.contains(&error.kind)
 }
 
 /// One version out of what each endpoint knows. `None` when none knows it.
@@ -127,7 +168,7 @@ pub(super) fn assemble(
     api: &Api<'_>,
     id: CivitaiId,
     version: Option<Version>,
-    mini: Option<Mini>,
+    mini: Option<Short>,
     parent: Option<(CivitaiId, Model)>,
 ) -> Option<Found> {
     let entry = parent.as_ref().and_then(|(_, model)| {
@@ -139,17 +180,17 @@ pub(super) fn assemble(
     });
     let needs_login = mini
         .as_ref()
-        .is_some_and(|mini| mini.require_auth == Some(true));
+        .is_some_and(|short| short.mini.require_auth == Some(true));
     let needs_grant = mini
         .as_ref()
-        .is_some_and(|mini| mini.check_permission == Some(true));
+        .is_some_and(|short| short.mini.check_permission == Some(true));
     let model_in_air = mini.as_ref().and_then(model_in_air);
-    let air = mini.as_ref().and_then(|mini| mini.air.clone());
+    let air = mini.as_ref().and_then(|short| short.mini.air.clone());
     let mut version = match (version, entry) {
         (Some(version), Some(entry)) => completed(version, entry),
         (Some(version), None) => version,
         (None, Some(entry)) => entry,
-        (None, None) => from_mini(mini?),
+        (None, None) => from_short(mini?),
     };
     version.files.iter_mut().for_each(complete_from_url);
     version.air = version.air.or(air);
@@ -166,8 +207,8 @@ pub(super) fn assemble(
     })
 }
 
-fn model_in_air(mini: &Mini) -> Option<CivitaiId> {
-    air::parse(mini.air.as_deref()?)?.id.parse().ok()
+fn model_in_air(short: &Short) -> Option<CivitaiId> {
+    air::parse(short.mini.air.as_deref()?)?.id.parse().ok()
 }
 
 fn is_published(version: &Version) -> bool {

@@ -354,13 +354,6 @@ impl CloudStorage {
             )));
         }
         let blob = self.key(&StorageKey::Blob(*sha256));
-        if self
-            .head(&blob)
-            .await?
-            .is_some_and(|meta| meta.size == size)
-        {
-            return self.discard_parts(name, upload).await;
-        }
         if upload.sha256.is_some() {
             self.put_together(name, upload, parts, size).await?;
             return self.delete(&self.marker_path(name)).await;

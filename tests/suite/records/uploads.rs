@@ -1,5 +1,5 @@
 use modelferry::error::{Code, Error};
-use modelferry::records::{Filter, Records};
+use modelferry::records::{Filter, Records, Standing};
 use modelferry::upload::{Kind, UploadSource, UploadStatus};
 
 use super::{claimed, create, entity, on_each_database, plan, request, upload};
@@ -188,9 +188,19 @@ async fn what_may_be_resumed_is_known(database: &TestDatabase) {
     let fail = |code| Error::new(code, "no");
     records.fail(&stalled, &fail(Code::Stalled)).await.unwrap();
     records.fail(&gated, &fail(Code::Gated)).await.unwrap();
-    let mut kept = records.resumable().await.unwrap();
-    kept.sort();
-    assert_eq!(kept, [waiting.upload_id(), stalled.upload_id()]);
+    let expected = [
+        (waiting.upload_id(), Some(Standing::Running)),
+        (stalled.upload_id(), Some(Standing::Resumable)),
+        (gated.upload_id(), Some(Standing::Over)),
+        ("upload_of_somebody_else", None),
+    ];
+    for (upload, standing) in expected {
+        assert_eq!(
+            records.standing(upload).await.unwrap(),
+            standing,
+            "{upload}"
+        );
+    }
 }
 
 async fn the_same_database_opens_twice_at_once(database: &TestDatabase) {

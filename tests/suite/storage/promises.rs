@@ -194,7 +194,7 @@ pub async fn parts_may_be_written_out_of_order(bench: &Bench) {
     assert!(read_all(storage, sha256).await == bytes);
 }
 
-pub async fn what_is_there_already_stays_as_it_is(bench: &Bench) {
+pub async fn what_is_there_already_is_replaced_by_the_same(bench: &Bench) {
     let storage = &*bench.storage;
     for length in [100, PART + 3] {
         let bytes = content(length);

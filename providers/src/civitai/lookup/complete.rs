@@ -1,6 +1,7 @@
 //! One version out of answers that each leave something out.
 
-use super::super::wire::{File, FileMetadata, Mini, ModelStub, Version};
+use super::super::wire::{File, FileMetadata, ModelStub, Version};
+use super::Short;
 
 /// A version, with what only the model's own listing of it says.
 pub(super) fn completed(mut version: Version, entry: Version) -> Version {
@@ -98,9 +99,10 @@ pub(super) fn complete_from_url(file: &mut File) {
     metadata.quant_type = metadata.quant_type.take().or_else(|| said("quantType"));
 }
 
-/// A version of one file, whose id `mini` does not say.
-pub(super) fn from_mini(mini: Mini) -> Version {
+/// A version of one file. Its id is the one asked for: the short form itself says none.
+pub(super) fn from_short(Short { mini, file }: Short) -> Version {
     let file = File {
+        id: file,
         name: mini.file_name,
         size_kb: mini.size,
         kind: mini.file_type,

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::super::access;
-use super::super::lookup::assemble;
+use super::super::lookup::{Short, assemble};
 use super::super::wire::tests::{mangled, minis, models, versions};
 use super::super::wire::{Mini, Model, Version};
 use super::*;
@@ -30,7 +30,13 @@ fn plan_of(api: &Api<'_>, model: Value, version: Option<Value>, mini: Option<Val
     let version: Option<Version> = version.map(|value| serde_json::from_value(value).unwrap());
     let mini: Option<Mini> = mini.map(|value| serde_json::from_value(value).unwrap());
     let id = CivitaiId::new(50).unwrap();
-    let Some(found) = assemble(api, id, version, mini, Some((id, model))) else {
+    let Some(found) = assemble(
+        api,
+        id,
+        version,
+        mini.map(|mini| Short { mini, file: None }),
+        Some((id, model)),
+    ) else {
         return false;
     };
     let _ = access::doubt(api, &found, 1_787_423_400);

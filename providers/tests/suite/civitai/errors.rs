@@ -348,11 +348,46 @@ async fn a_used_up_quota_is_not_asked_again_and_a_stated_wait_is_sat_out() {
 #[tokio::test]
 async fn the_short_form_out_of_order_does_not_stop_a_version_that_is_known() {
     let harbour = harbour(Scene::standard()).await;
-    let broken = Fault::status(500).body("{}").on(Site::Civitai);
-    harbour.hub.order(broken.path("/model-versions/mini/"));
+    harbour.hub.order(broken_at("/model-versions/mini/"));
     harbour.plan("civitai:4384@128713").await;
     // What only the short form knows, the download still says.
     let plan = harbour.plan("civitai:5001").await;
     let read = harbour.read(&plan.artifacts[0], &Auth::anonymous()).await;
     is(&read.unwrap_err(), ErrorKind::AuthRequired);
+}
+
+#[tokio::test]
+async fn a_versions_own_endpoint_out_of_order_is_made_good_by_the_others() {
+    let sound = harbour(Scene::standard()).await;
+    let expected = sound.plan("civitai:4384@128713").await;
+    let harbour = harbour(Scene::standard()).await;
+    harbour.hub.order(broken_at("/model-versions/128713"));
+    for source in [
+        "civitai:4384",
+        "civitai:4384@128713",
+        "https://civitai.com/model-versions/128713",
+    ] {
+        let plan = harbour.plan(source).await;
+        assert_eq!(plan.artifacts, expected.artifacts, "{source}");
+        assert_eq!(
+            plan.card.unwrap()["air"],
+            expected.card.as_ref().unwrap()["air"]
+        );
+    }
+    // Where the model can't be told either, the outage is what is reported.
+    for path in ["/model-versions/mini/128713", "/models/4384"] {
+        harbour.hub.order(broken_at(path));
+    }
+    let error = harbour
+        .refused(
+            "https://civitai.com/model-versions/128713",
+            &Auth::anonymous(),
+        )
+        .await;
+    is(&error, ErrorKind::Upstream);
+    assert_eq!(error.status, Some(500));
+}
+
+fn broken_at(path: &str) -> Fault {
+    Fault::status(500).body("{}").on(Site::Civitai).path(path)
 }

@@ -206,6 +206,44 @@ async fn the_short_form_alone_is_enough_to_import_the_main_file() {
 }
 
 #[tokio::test]
+async fn the_short_form_of_one_file_has_that_files_id() {
+    let harbour = harbour(Scene::standard()).await;
+    for path in ["/model-versions/128713", "/api/v1/models/4384"] {
+        harbour
+            .hub
+            .order(Fault::status(404).on(Site::Civitai).path(path));
+    }
+    let plan = harbour
+        .plan("https://civitai.com/api/v1/model-versions/mini/128713?modelFileId=93210")
+        .await;
+    assert_eq!(plan.reference, "civitai:4384@128713+93210");
+    harbour
+        .read(&plan.artifacts[0], &Auth::anonymous())
+        .await
+        .unwrap();
+    assert_eq!(harbour.downloads()[0].query, "fileId=93210");
+    let missing = "https://civitai.com/api/v1/model-versions/mini/128713?modelFileId=7";
+    let error = harbour.refused(missing, &Auth::anonymous()).await;
+    is(&error, ErrorKind::NotFound);
+    assert!(error.message.contains("has no file 7"), "{error}");
+}
+
+#[tokio::test]
+async fn a_download_url_that_the_hub_itself_can_not_serve_names_its_file() {
+    let harbour = harbour(Scene::standard()).await;
+    // The hub's own URL of the file, for which a pruned sibling scores higher and then misfits.
+    let source = "https://civitai.com/api/download/models/50250?type=UNet&format=SafeTensor&fp=fp8";
+    let plan = harbour.plan(source).await;
+    assert_eq!(plan.reference, "civitai:5025@50250+502501");
+    let bytes = harbour
+        .read(&plan.artifacts[0], &Auth::anonymous())
+        .await
+        .unwrap();
+    let stated = plan.artifacts[0].digests.sha256.unwrap();
+    assert_eq!(stated.to_string(), sha256(&bytes));
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_not_found() {
     let harbour = harbour(Scene::standard()).await;
     let auth = Auth::anonymous();
@@ -281,7 +319,8 @@ async fn the_users_hash_goes_before_the_hubs() {
         .await
         .unwrap();
     assert_eq!(plan.artifacts[0].digests.sha256, Some(given));
-    assert_eq!(codes(&plan), Vec::<&str>::new());
+    // Its scan is still pending, and its missing hash is missed no more.
+    assert_eq!(codes(&plan), ["hub_scan_pending"]);
     let all = Selection {
         all_files: true,
         ..one
@@ -411,6 +450,7 @@ async fn among_all_providers_civitai_gets_what_is_its_own() {
         let reference = providers.parse(source).unwrap();
         assert_eq!(reference.provider(), ProviderKind::Civitai, "{source}");
     }
+    assert!(providers.parse("ghcr:x@sha256:abc").is_err());
     for source in ["4384", "civitai.com/models", "https://civitai.com/images/1"] {
         let error = providers.parse(source).unwrap_err();
         assert!(error.example.contains("civitai"), "{source}: {error}");
