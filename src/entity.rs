@@ -37,6 +37,9 @@ pub struct Manifest {
     pub imported_at: String,
     /// The version of modelferry that wrote this.
     pub tool_version: String,
+    /// What the files' headers say it is, taken together.
+    #[serde(default, skip_serializing_if = "Facts::is_empty")]
+    pub facts: Facts,
     /// The model's card in the hub's own terms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub card: Option<serde_json::Value>,
@@ -106,6 +109,7 @@ impl Manifest {
             files: files.collect(),
             imported_at: Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            facts: whole_facts(rows),
             card: plan.card.clone(),
         }
     }
@@ -120,6 +124,14 @@ impl Manifest {
         text.push(b'\n');
         Ok(text.into())
     }
+}
+
+/// What the headers of all files say together.
+pub fn whole_facts(rows: &[ArtifactRow]) -> Facts {
+    Facts::combine(
+        rows.iter()
+            .filter_map(|row| Some((row.path.as_str(), row.facts.as_ref()?))),
+    )
 }
 
 /// The ids that an upload's entity can have: a model's, and any other kind's.

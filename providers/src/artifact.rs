@@ -132,6 +132,10 @@ pub enum ScanVerdict {
     Unknown,
 }
 
+/// Most bytes that a file, or all files of a plan together, may be said to have:
+/// 9 PB, what every JSON reader still counts exactly and no store takes as one object.
+pub const MAX_SIZE: u64 = 1 << 53;
+
 /// A length in bytes, and how much the hub's word on it is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "is", content = "bytes")]

@@ -61,6 +61,18 @@ pub trait Factory: Send + Sync + Sized {
     /// Sources of other providers.
     fn foreign(&self) -> Vec<String>;
 
+    /// Sources that must not be accepted, or only without what is bad in them:
+    /// user info, `..`, control characters.
+    fn hostile(&self) -> Vec<String>;
+
+    /// A source with a token in it, and that token, where sources of this
+    /// provider may carry one.
+    fn with_token(&self) -> Option<(String, String)>;
+
+    /// A source that anyone may import, of as many files as this provider's
+    /// sources may have.
+    fn several(&self) -> String;
+
     /// What the good or the gated source's file truly holds.
     fn content(&self, source: &str, path: &RelPath) -> Vec<u8>;
 
@@ -70,6 +82,12 @@ pub trait Factory: Send + Sync + Sized {
     /// From now on, serves other content of the same length for the good
     /// source's files, wherever their bytes are.
     fn change_content(&self);
+
+    /// From now on, answers ranges with whole files.
+    fn ignore_ranges(&self);
+
+    /// From now on, ends every body of a file after so many bytes.
+    fn cut_bodies(&self, after: u64);
 
     /// What was asked of all servers since the start or since
     /// [`Factory::forget_requests`].
@@ -158,18 +176,25 @@ macro_rules! conformance {
             reading_a_source_asks_nobody,
             malformed_sources_are_refused_with_an_example,
             foreign_sources_are_not_claimed,
+            what_is_accepted_has_nothing_hostile_left_in_it,
+            a_token_in_a_source_is_kept_apart_from_it,
+            what_belongs_to_others_is_refused,
             resolving_twice_pins_the_same,
             a_plan_survives_being_stored,
             paths_are_distinct_and_safe,
+            a_selection_chooses_among_the_files,
             what_is_missing_is_not_found,
             access_is_proven_before_the_plan_is_returned,
             a_wrong_token_opens_nothing,
             proof_moves_no_body,
             proof_fails_without_access,
+            one_grant_answers_for_all_its_files,
             tokens_stay_at_their_origin,
             no_secret_is_ever_shown,
             sizes_and_hashes_are_true_to_the_bytes,
             a_range_is_of_the_bytes_asked_for,
+            a_server_that_ignores_ranges_answers_from_zero,
+            a_body_that_breaks_off_ends_in_an_error,
             a_read_goes_on_where_another_ended,
             files_open_after_their_links_expired,
             a_read_in_several_parts_survives_expiring_links,

@@ -137,6 +137,19 @@ impl HeaderAlgorithm {
     }
 }
 
+impl fmt::Display for HeaderAlgorithm {
+    /// As RFC 9530 names them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sha512 => "sha-512",
+            Self::Sha256 => "sha-256",
+            Self::Sha1 => "sha",
+            Self::Md5 => "md5",
+            Self::Crc32c => "crc32c",
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

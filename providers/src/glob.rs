@@ -5,6 +5,8 @@
 
 use regex::Regex;
 
+use crate::error::{ErrorKind, ProviderError};
+
 /// Longest pattern accepted, in bytes.
 pub const MAX_PATTERN: usize = 1024;
 
@@ -15,6 +17,13 @@ pub const MAX_PATTERN: usize = 1024;
 )]
 pub struct BadGlob {
     pattern: String,
+}
+
+impl From<BadGlob> for ProviderError {
+    fn from(bad: BadGlob) -> Self {
+        Self::new(ErrorKind::InvalidSource, bad.to_string())
+            .hint("quote the pattern so that the shell leaves it alone")
+    }
 }
 
 /// Include and exclude patterns, compiled.
@@ -65,6 +74,7 @@ fn compile(pattern: &str) -> Result<Regex, BadGlob> {
     Regex::new(&translate(&whole)).map_err(|_| bad())
 }
 
+/// A pattern as a regular expression. Rules of Python's `fnmatch.translate`.
 fn translate(pattern: &str) -> String {
     let chars: Vec<char> = pattern.chars().collect();
     let mut regex = String::from("(?s)^");
@@ -76,7 +86,7 @@ fn translate(pattern: &str) -> String {
             '?' => regex.push('.'),
             '[' => match set_end(&chars, at) {
                 Some(end) => {
-                    push_set(&mut regex, &chars[at..end]);
+                    regex.push_str(&set(&chars[at..end]));
                     at = end + 1;
                 }
                 None => regex.push_str("\\["),
@@ -100,24 +110,73 @@ fn set_end(chars: &[char], from: usize) -> Option<usize> {
     (at..chars.len()).find(|&i| chars[i] == ']')
 }
 
-fn push_set(regex: &mut String, members: &[char]) {
+/// A set as a character class. One without members matches nothing, or, negated,
+/// anything.
+fn set(members: &[char]) -> String {
     let (negated, members) = match members {
         ['!', rest @ ..] => (true, rest),
         all => (false, all),
     };
-    regex.push_str(if negated { "[^" } else { "[" });
-    for &member in members {
-        if matches!(member, '\\' | '[' | ']' | '^' | '&' | '~') {
-            regex.push('\\');
+    let ranges = ranges(members);
+    match (ranges.is_empty(), negated) {
+        (true, false) => r"[^\s\S]".to_owned(),
+        (true, true) => ".".to_owned(),
+        (false, _) => {
+            let inner: String = ranges
+                .iter()
+                .map(|(first, last)| {
+                    format!("\\x{{{:x}}}-\\x{{{:x}}}", *first as u32, *last as u32)
+                })
+                .collect();
+            format!("[{}{inner}]", if negated { "^" } else { "" })
         }
-        regex.push(member);
     }
-    regex.push(']');
+}
+
+/// The members of a set, each from its first to its last character. A range
+/// that runs backwards has none; a hyphen at either end is itself a member, and
+/// so is one right after a range.
+fn ranges(mut members: &[char]) -> Vec<(char, char)> {
+    let mut found = Vec::new();
+    loop {
+        members = match *members {
+            [first, '-', last, ref rest @ ..] => {
+                if first <= last {
+                    found.push((first, last));
+                }
+                rest
+            }
+            [one, ref rest @ ..] => {
+                found.push((one, one));
+                rest
+            }
+            [] => return found,
+        };
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_pattern_is_compiled_and_a_plain_one_matches_itself(
+            pattern in "[a-c*?!\\[\\]^&~|/.{}()+$\\\\-]{1,20}|.{1,20}",
+            path in "[a-c!\\[\\]^/.-]{0,12}|.{0,12}",
+        ) {
+            prop_assume!(!pattern.contains('\0'));
+            let globs = Globs::new(std::slice::from_ref(&pattern), &[]);
+            prop_assert!(globs.is_ok(), "{:?}", pattern);
+            let is_plain = !pattern.contains(['*', '?', '[']) && !pattern.ends_with('/');
+            if is_plain {
+                prop_assert!(matches(&pattern, &pattern));
+                prop_assert_eq!(matches(&pattern, &path), pattern == path);
+            }
+        }
+    }
 
     fn matches(pattern: &str, path: &str) -> bool {
         Globs::new(&[pattern.to_owned()], &[]).unwrap().wants(path)
@@ -141,6 +200,28 @@ mod tests {
             ("a.b", "axb", false),
             ("{a,b}", "a", false),
             ("Model*", "model.bin", false),
+            ("[z-a]", "z", false),
+            ("[!z-a]", "q", true),
+            ("x[z-ab]", "xb", true),
+            ("[a-]", "-", true),
+            ("[-a]", "-", true),
+            ("[a-c-e]", "-", true),
+            ("[a-c-e]", "d", false),
+            ("[^a]", "^", true),
+            ("[^a]", "b", false),
+            ("[!]a]", "]", false),
+            ("[!]a]", "b", true),
+            ("[\\]", "\\", true),
+            ("[[&&~~||]", "[", true),
+            ("a\\*", "a\\b", true),
+            ("[!a]", "/", true),
+            ("*", ".gitattributes", true),
+            ("**/x", "a/b/x", true),
+            ("**/x", "x", false),
+            ("*.bin/", "a.bin/b", true),
+            ("/", "/x", true),
+            ("[é-ü]", "ö", true),
+            ("a\nb", "a\nb", true),
         ];
         for (pattern, path, expected) in cases {
             assert_eq!(matches(pattern, path), expected, "{pattern} on {path}");
@@ -157,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_pattern_that_can_not_be_read_is_named() {
-        for bad in ["", "[z-a]", "a\0", &"x".repeat(MAX_PATTERN + 1)] {
+        for bad in ["", "a\0", &"x".repeat(MAX_PATTERN + 1)] {
             assert!(Globs::new(&[bad.to_owned()], &[]).is_err(), "{bad:?}");
         }
     }

@@ -9,6 +9,7 @@ mod pace;
 pub mod ranged;
 mod request;
 pub mod retry;
+mod watch;
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ use self::connect::{GuardedResolver, SystemResolver};
 use self::pace::Pace;
 pub use self::request::{Method, Request};
 pub use self::retry::{HostPauses, Pauses, RetryPolicy};
+pub use self::watch::LeastRate;
+use self::watch::Watch;
 use crate::error::{ErrorKind, ProviderError};
 use crate::net::{self, AddressGuard};
 use crate::url::SafeUrl;
@@ -46,6 +49,8 @@ pub struct HttpSettings {
     pub header_timeout: Duration,
     /// For one read of a body to bring at least a byte.
     pub read_timeout: Duration,
+    /// The slowest that a body may come.
+    pub least_rate: LeastRate,
     /// When and how often to ask again.
     pub retry: RetryPolicy,
     /// Waits that hosts asked for, perhaps shared with other processes.
@@ -61,6 +66,7 @@ impl Default for HttpSettings {
             connect_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(30),
             read_timeout: Duration::from_secs(15),
+            least_rate: LeastRate::default(),
             retry: RetryPolicy::default(),
             pauses: Arc::new(Pauses::default()),
         }
@@ -233,7 +239,7 @@ impl Http {
         Ok(Answer::new(
             request.url.clone(),
             response,
-            inner.settings.read_timeout,
+            Watch::new(inner.settings.read_timeout, inner.settings.least_rate),
         ))
     }
 }

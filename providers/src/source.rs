@@ -187,7 +187,19 @@ pub fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_quoted_on_one_short_line(text in ".{0,300}|https?://.{0,40}@.{0,40}") {
+            let shown = quoted(&text);
+            prop_assert!(!shown.chars().any(char::is_control));
+            prop_assert!(shown.len() < 2000);
+            let _ = trimmed(&text);
+        }
+    }
 
     #[test]
     fn a_quoted_source_shows_no_secret_and_no_control_character() {

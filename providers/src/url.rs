@@ -75,7 +75,7 @@ impl SafeUrl {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(UrlError::UserInfo);
         }
-        if url.host_str().is_none_or(str::is_empty) {
+        if !url.host_str().is_some_and(is_host) {
             return Err(UrlError::Malformed);
         }
         url.set_fragment(None);
@@ -128,6 +128,13 @@ impl SafeUrl {
     }
 }
 
+/// Whether each label of a name has something in it; one dot may end it
+/// (RFC 3986 §3.2.2). The URL standard's parser lets `..` pass as a host.
+fn is_host(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    host.split('.').all(|label| !label.is_empty())
+}
+
 impl fmt::Display for SafeUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = &self.0;
@@ -161,7 +168,46 @@ impl From<SafeUrl> for String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn holds_its_promises(url: &SafeUrl) -> Result<(), TestCaseError> {
+        let inner = url.as_url();
+        prop_assert!(matches!(inner.scheme(), "http" | "https"));
+        prop_assert!(inner.username().is_empty() && inner.password().is_none());
+        prop_assert!(!url.host().is_empty() && inner.fragment().is_none());
+        let climbs = inner.path().split('/').any(|part| part == "..");
+        prop_assert!(!climbs, "{}", inner);
+        let shown = format!("{url} {url:?}");
+        prop_assert!(!shown.chars().any(char::is_control), "{}", shown);
+        let again = SafeUrl::parse(inner.as_str());
+        prop_assert_eq!(again.as_ref(), Ok(url));
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_safe_url_or_none(
+            text in "(https?:/{0,3})?[a-z0-9.@:%\\[\\]/?#\\\\ -]{0,60}|.{0,60}",
+            target in "(//|/|\\?|https?://|javascript:)?[a-z0-9.@:%/?#\\\\ \r\n-]{0,40}|.{0,40}",
+        ) {
+            if let Ok(url) = SafeUrl::parse(&text) {
+                holds_its_promises(&url)?;
+                if let Ok(joined) = url.join(&target) {
+                    holds_its_promises(&joined)?;
+                }
+            }
+        }
+
+        #[test]
+        fn segments_put_on_a_url_stay_below_it(parts in prop::collection::vec(".{0,12}", 0..5)) {
+            let base = SafeUrl::parse("https://h/api/models").unwrap();
+            let url = base.with_segments(&parts);
+            prop_assert!(url.same_origin(&base));
+            prop_assert!(url.as_url().path().starts_with("/api/models"), "{}", url);
+        }
+    }
 
     #[test]
     fn a_query_is_never_shown() {
@@ -181,6 +227,11 @@ mod tests {
             ("not a url", UrlError::Control),
             ("https://host/a\r\nb", UrlError::Control),
             ("host/path", UrlError::Malformed),
+            ("https://../x", UrlError::Malformed),
+            ("https://..:", UrlError::Malformed),
+            ("https://./", UrlError::Malformed),
+            ("https://a..b/", UrlError::Malformed),
+            ("https://.a/", UrlError::Malformed),
         ];
         for (text, error) in cases {
             assert_eq!(SafeUrl::parse(text), Err(error), "{text}");

@@ -1,5 +1,8 @@
 //! `resolve`, and `import --dry-run`
 
+use std::collections::HashMap;
+
+use modelferry_providers::digest::HeaderAlgorithm;
 use modelferry_providers::{GitSha1, HubScan, Plan, ProviderKind, Sha256, Warning};
 use serde::Serialize;
 
@@ -22,6 +25,8 @@ struct ShownPlan<'a> {
     kind: Option<Kind>,
     artifacts: Vec<ShownFile<'a>>,
     left_out: Vec<ShownLeftOut<'a>>,
+    #[serde(skip_serializing_if = "Facts::is_empty")]
+    facts: Facts,
     total_bytes: Option<u64>,
     transfer_bytes: Option<u64>,
     warnings: &'a [Warning],
@@ -35,6 +40,9 @@ struct ShownFile<'a> {
     sha256: Option<Sha256>,
     git_sha1: Option<GitSha1>,
     present: bool,
+    /// For a person; programs have no use for a server's own word.
+    #[serde(skip)]
+    header: Option<HeaderAlgorithm>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scan: Option<&'a HubScan>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,6 +108,7 @@ async fn resolve(
             sha256: artifact.digests.sha256,
             git_sha1: artifact.digests.git_sha1,
             present: ferry.held_blob(artifact).await?.is_some(),
+            header: artifact.digests.header.as_ref().map(|d| d.algorithm),
             scan: artifact.scan.as_ref(),
             facts: facts.filter(|facts| !facts.is_empty()),
             refused,
@@ -120,6 +129,7 @@ async fn resolve(
         transfer_bytes: sum(files.iter().filter(|file| !file.present)),
         artifacts: files,
         left_out: left_out.collect(),
+        facts: whole_facts(&plan, &verdicts),
         warnings: &plan.warnings,
     };
     if output.json {
@@ -130,6 +140,17 @@ async fn resolve(
     Ok(())
 }
 
+/// What the headers that were looked into say together.
+fn whole_facts(plan: &Plan, verdicts: &HashMap<u32, Verdict>) -> Facts {
+    let found = (0u32..).zip(&plan.artifacts);
+    Facts::combine(
+        found.filter_map(|(index, artifact)| match verdicts.get(&index)? {
+            Verdict::Fit(finding) => Some((artifact.path.as_str(), &finding.facts)),
+            Verdict::Refused(_) | Verdict::Undecided => None,
+        }),
+    )
+}
+
 fn print(output: &Output, shown: &ShownPlan<'_>, plan: &Plan) {
     output.line(&format!(
         "{} ({}) at {}",
@@ -138,11 +159,15 @@ fn print(output: &Output, shown: &ShownPlan<'_>, plan: &Plan) {
         shown.revision
     ));
     output.line(&format!("  {}", printable(&plan.page)));
+    if !shown.facts.is_empty() {
+        output.line(&format!("  {}", printable(&facts_line(&shown.facts))));
+    }
     for file in &shown.artifacts {
-        let hash = match (file.sha256, file.git_sha1) {
-            (Some(sha256), _) => format!("sha256 {sha256}"),
-            (None, Some(git)) => format!("git    {git}"),
-            (None, None) => "no hash stated".to_owned(),
+        let hash = match (file.sha256, file.git_sha1, file.header) {
+            (Some(sha256), _, _) => format!("sha256 {sha256}"),
+            (None, Some(git), _) => format!("git    {git}"),
+            (None, None, Some(header)) => format!("{header} by a header of the server"),
+            (None, None, None) => "no hash stated".to_owned(),
         };
         let held = if file.present { "  already here" } else { "" };
         output.line(&format!(

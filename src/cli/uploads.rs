@@ -6,7 +6,9 @@ use super::import::{ShownArtifact, shown_artifacts};
 use super::output::{Output, ShownError, facts_line, printable, scan_line, size};
 use super::{Exit, ListArgs, session};
 use crate::config::Config;
+use crate::entity::whole_facts;
 use crate::error::Error;
+use crate::inspect::Facts;
 use crate::records::Filter;
 use crate::request::LOCAL_OWNER;
 use crate::upload::Upload;
@@ -34,19 +36,24 @@ struct ShownUpload<'a> {
     upload: &'a Upload,
     artifacts: Vec<ShownArtifact>,
     revision: Option<&'a str>,
+    #[serde(skip_serializing_if = "Facts::is_empty")]
+    facts: &'a Facts,
     error: Option<ShownError<'a>>,
 }
 
 pub(super) async fn show(output: &Output, config: &Config, id: &str) -> Result<Exit, Error> {
     let records = session::open_records(config).await?;
     let detail = records.get(LOCAL_OWNER, id).await?;
-    let artifacts = shown_artifacts(&records.artifacts(id).await?, detail.plan.as_ref());
+    let rows = records.artifacts(id).await?;
+    let artifacts = shown_artifacts(&rows, detail.plan.as_ref());
+    let facts = whole_facts(&rows);
     let revision = detail.plan.as_ref().map(|plan| plan.revision.as_str());
     if output.json {
         output.json_line(&ShownUpload {
             upload: &detail.upload,
             artifacts,
             revision,
+            facts: &facts,
             error: detail.error.as_ref().map(ShownError::from),
         });
         return Ok(Exit::Done);
@@ -62,6 +69,9 @@ pub(super) async fn show(output: &Output, config: &Config, id: &str) -> Result<E
     }
     if let Some(entity) = &detail.upload.entity_id {
         output.line(&format!("  entity    {entity}"));
+    }
+    if !facts.is_empty() {
+        output.line(&format!("  facts     {}", printable(&facts_line(&facts))));
     }
     for file in &artifacts {
         output.line(&format!("  {}", file.summary()));

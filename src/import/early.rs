@@ -34,6 +34,8 @@ const MOST_FILES: usize = 256;
 const FEW: usize = 8;
 /// Files of weights whose headers a preview shows; a repository's further shards say no more.
 const SHOWN: usize = 24;
+/// Small files beside the weights that say what the model is, in a preview.
+const DESCRIPTIONS: usize = 8;
 /// How long one look may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -94,11 +96,14 @@ impl Ferry {
     ) -> Result<HashMap<u32, Verdict>, Error> {
         let rules = self.rules.for_request(request);
         let auth = self.tokens.for_request(request);
-        let shown = (0u32..).zip(&plan.artifacts).filter(|(_, artifact)| {
-            let path = artifact.path.as_str();
-            inspect::promises_weights(path) || leftover(path).is_some()
-        });
-        let looks = stream::iter(shown.take(SHOWN))
+        let of = |wanted: fn(&str) -> bool| {
+            let files = (0u32..).zip(&plan.artifacts);
+            files.filter(move |(_, artifact)| wanted(artifact.path.as_str()))
+        };
+        let described = of(is_description).take(DESCRIPTIONS);
+        let weights =
+            of(|path| inspect::promises_weights(path) || leftover(path).is_some()).take(SHOWN);
+        let looks = stream::iter(described.chain(weights))
             .map(|(index, artifact)| {
                 let look = self.preview_one(&rules, artifact, &auth, cancel);
                 async move { Ok((index, look.await?)) }
@@ -204,6 +209,15 @@ impl Ferry {
             undecided
         })
     }
+}
+
+/// The configuration of a model, a pipeline or an adapter, by its customary name.
+fn is_description(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    matches!(
+        name,
+        "config.json" | "model_index.json" | "adapter_config.json"
+    )
 }
 
 /// Reads ranges as the inspection asks for them. Blocks.

@@ -59,14 +59,15 @@ impl Import<'_> {
     ) -> Result<Vec<u32>, Stop> {
         let auth = self.auth();
         let candidates = early::candidates(plan, &missing);
+        // The first refusal ends the other looks too.
+        let cancel = self.cancel.child_token();
+        let _ends_with_this = cancel.clone().drop_guard();
         // Made before they are run: the compiler can't tell that a stream which
         // borrows while it makes them may go to another thread.
         let looks: Vec<_> = candidates
             .into_iter()
             .map(|(index, artifact)| {
-                let look = self
-                    .ferry
-                    .look_early(&self.rules, artifact, &auth, self.cancel);
+                let look = self.ferry.look_early(&self.rules, artifact, &auth, &cancel);
                 async move { (index, look.await) }.boxed()
             })
             .collect();

@@ -51,18 +51,23 @@ impl Import<'_> {
             entity::link_library(root, plan, &entity).await?;
             crash::point("library-linked");
         }
+        self.sidecars(plan, &entity).await;
+        Ok(entity)
+    }
+
+    /// Writes what was asked for beside the files; none of it can fail the import.
+    async fn sidecars(&self, plan: &Plan, entity: &Entity) {
         let request = &self.claim.detail.request;
-        for trouble in self
+        let written = self
             .ferry
             .write_sidecars(request, plan, &entity.files)
-            .await
-        {
+            .await;
+        for trouble in written {
             self.observer.event(&Event::Warning {
                 path: &plan.reference,
                 message: &trouble,
             });
         }
-        Ok(entity)
     }
 
     /// The same for every worker that gets this far with this upload, so that

@@ -63,21 +63,24 @@ impl Ferry {
     /// Of these files those that are stored, by their place in the plan: what
     /// was stored before a pause may be gone since.
     pub(super) async fn still_held(&self, rows: &[ArtifactRow]) -> Result<HashSet<u32>, Error> {
-        let stored = rows
+        // Nothing borrowed goes through the stream: the compiler could not tell
+        // that it may go to another thread.
+        let stored: Vec<(u32, Sha256, u64)> = rows
             .iter()
-            .filter(|row| row.status == ArtifactStatus::Stored);
-        stream::iter(stored)
-            .map(|row| async move {
-                let Some(sha256) = row.sha256 else {
-                    return Ok(None);
-                };
-                let size = self.storage.stat(&StorageKey::Blob(sha256)).await?;
-                Ok((size.is_some() && size == row.size).then_some(row.position))
+            .filter(|row| row.status == ArtifactStatus::Stored)
+            .filter_map(|row| Some((row.position, row.sha256?, row.size?)))
+            .collect();
+        let looks = stream::iter(stored)
+            .map(|(position, sha256, size)| async move {
+                let there = self.storage.stat(&StorageKey::Blob(sha256)).await?;
+                Ok::<_, Error>((position, there == Some(size)))
             })
-            .buffer_unordered(QUESTIONS)
-            .try_filter_map(|position| async move { Ok(position) })
-            .try_collect()
-            .await
+            .buffer_unordered(QUESTIONS);
+        let looked: Vec<_> = looks.try_collect().await?;
+        Ok(looked
+            .into_iter()
+            .filter_map(|(position, there)| there.then_some(position))
+            .collect())
     }
 
     /// The blob of this file and its length, when the storage has it.
@@ -143,18 +146,9 @@ pub async fn find_unchanged(
     ferry
         .prove_access(plan, &ferry.tokens.for_request(request))
         .await?;
-    if earlier.upload.entity_id.is_some() {
-        // A model renamed since then still stands in the folder it had.
-        let place = earlier
-            .plan
-            .as_ref()
-            .map_or(&plan.place, |plan| &plan.place);
-        let plan = Plan {
-            place: place.clone(),
-            ..plan.clone()
-        };
-        ferry.write_sidecars(request, &plan, &files).await;
-    }
+    ferry
+        .complete_sidecars(request, plan, &earlier, &files)
+        .await;
     Ok(Some(earlier))
 }
 

@@ -256,7 +256,7 @@ async fn is_named(conn: &mut Conn, blob: &BlobEntry) -> Result<bool, Error> {
     let sql = AssertSqlSafe(format!(
         "SELECT 1 FROM entity_files WHERE sha256 = $1 \
          UNION ALL SELECT 1 FROM artifacts a JOIN uploads u ON u.id = a.upload_id \
-         WHERE a.sha256 = $1 AND (u.status <> 'failed' OR u.error_code IN ({})) \
+         WHERE a.sha256 = $1 AND a.status <> 'refused' AND (u.status <> 'failed' OR u.error_code IN ({})) \
          UNION ALL SELECT 1 FROM artifacts a JOIN uploads u ON u.id = a.upload_id \
          WHERE a.sha256 IS NULL AND u.status = 'pending' AND (a.size IS NULL OR a.size BETWEEN $2 AND $3) \
          UNION ALL SELECT 1 FROM uploads u \

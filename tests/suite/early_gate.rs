@@ -1,5 +1,7 @@
 //! Files judged by their headers before the bulk of them moves.
 
+use std::fs;
+
 use modelferry_fixtures::{Content, Fault, Hub, Mirror, PlainFile, Repo, Scene, Site};
 use serde_json::Value;
 
@@ -213,7 +215,37 @@ fn resolve_shows_what_the_headers_tell_and_moves_no_more() {
     let files = plan["artifacts"].as_array().unwrap();
     assert_eq!(files[0]["facts"]["tensors"], 3, "{plan:#}");
     assert!(files[0].get("refused").is_none());
+    assert_eq!(plan["facts"]["tensors"], 3);
     assert_eq!(files[1]["refused"]["code"], "malformed_file");
     assert!(hub.bytes_sent(Site::Cdn) < 2 * LITTLE);
     home.assert_holds_only(&[]);
+}
+
+#[test]
+fn what_a_model_is_goes_into_its_manifest_and_is_shown() {
+    let adapter = br#"{"peft_type": "LORA", "base_model_name_or_path": "acme/base", "r": 8}"#;
+    let repo = Repo::model("acme/adapter")
+        .file("adapter_config.json", Content::bytes(adapter.to_vec()))
+        .lfs("adapter_model.safetensors", Content::safetensors(3, 4096));
+    let hub = hub(Scene::empty().repo(repo));
+    let home = Home::of(&hub);
+    let plan = home
+        .succeed(&["resolve", "--json", "acme/adapter"])
+        .one_line();
+    let line = home.import(&["acme/adapter"]);
+    let entity = line["upload"]["entityId"].as_str().expect("an entity");
+    let path = format!("storage/entities/{entity}/manifest.json");
+    let manifest = fs::read(home.path().join(path)).unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    let id = line["upload"]["id"].as_str().unwrap();
+    let shown = home.succeed(&["uploads", "show", "--json", id]).one_line();
+    for facts in [&plan["facts"], &manifest["facts"], &shown["facts"]] {
+        assert_eq!(facts["modelType"], "lora", "{facts:#}");
+        assert_eq!(facts["baseModel"], "acme/base");
+        assert_eq!(facts["tensors"], 3);
+    }
+    assert_eq!(manifest["files"][1]["facts"]["tensors"], 3);
+    assert_eq!(shown["artifacts"][1]["facts"]["tensors"], 3);
+    let people = home.succeed(&["uploads", "show", id]);
+    assert!(people.stdout.contains("lora"), "{people:?}");
 }

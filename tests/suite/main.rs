@@ -23,6 +23,7 @@ mod pipeline;
 mod program;
 mod real_input;
 mod records;
+mod resolve;
 mod resume;
 mod rules;
 mod secrets;

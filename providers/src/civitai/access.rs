@@ -27,47 +27,34 @@ pub(super) fn doubt(
 ) -> Result<Option<Doubt>, ProviderError> {
     let version = &found.version;
     let what = format!("version {} of Civitai", found.version_id);
+    let host = api.host();
     let mode = found.model.as_ref().and_then(|model| model.mode.as_deref());
     if mode.or(version.model.mode.as_deref()) == Some("Archived") {
-        return Err(errors::archived(&api.host(), &what));
+        return Err(errors::archived(&host, &what));
     }
-    let host = api.host();
     let asked = api.asked(&what, api.page(found.model_id, Some(found.version_id)));
-    if version
-        .usage_control
-        .as_deref()
-        .is_some_and(|usage| usage != "Download")
-    {
-        return Ok(Some(Doubt {
-            refusal: errors::downloads_disabled(&host, &what),
-            is_certain: true,
-        }));
+    let doubt = |refusal: ProviderError, is_certain: bool| {
+        Ok(Some(Doubt {
+            refusal,
+            is_certain,
+        }))
+    };
+    if says_other_than(&version.usage_control, "Download") {
+        return doubt(errors::downloads_disabled(&host, &what), true);
     }
     if let Some(sale) = sale(version, now) {
         let refusal = errors::early_access(&host, &asked, sale.until.as_deref());
-        return Ok(Some(Doubt {
-            refusal,
-            is_certain: sale.is_certain,
-        }));
+        return doubt(refusal, sale.is_certain);
     }
     let needs_login = found.needs_login || version.require_auth == Some(true);
-    if needs_login {
-        return Ok(Some(Doubt {
-            refusal: errors::login_needed(&host, &asked),
-            is_certain: true,
-        }));
-    }
-    let is_public = version
-        .status
-        .as_deref()
-        .is_none_or(|status| status == "Published");
-    if found.needs_grant || !is_public {
-        return Ok(Some(Doubt {
-            refusal: errors::login_needed(&host, &asked),
-            is_certain: false,
-        }));
+    if needs_login || found.needs_grant || says_other_than(&version.status, "Published") {
+        return doubt(errors::login_needed(&host, &asked), needs_login);
     }
     Ok(None)
+}
+
+fn says_other_than(text: &Option<String>, usual: &str) -> bool {
+    text.as_deref().is_some_and(|text| text != usual)
 }
 
 /// Whether a version is sold now, or may be.

@@ -39,39 +39,11 @@ pub(super) fn parse(text: &str) -> Option<Air<'_>> {
         [ecosystem, kind, source] => (Some(ecosystem), Some(kind), source),
         _ => return None,
     };
-    let (named, file, mut format) = match tail.split_once('+') {
-        None => (tail, None, None),
-        Some((named, rest)) => {
-            let (file, format) = rest
-                .split_once('.')
-                .map_or((rest, None), |(f, x)| (f, Some(x)));
-            (named, Some(file), format)
-        }
-    };
-    let (mut id, mut version) = named
+    let (named, file, format) = tail_parts(tail);
+    let (id, version) = named
         .split_once('@')
-        .map_or((named, None), |(i, v)| (i, Some(v)));
-    if !is_of(id, "_-/.") || version.is_some_and(|version| !is_of(version, "_-/.")) {
-        return None;
-    }
-    if file.is_some_and(|file| file.is_empty() || !file.bytes().all(|b| b.is_ascii_digit())) {
-        return None;
-    }
-    // Elsewhere a version may well be `1.5`.
-    if file.is_none() && source.eq_ignore_ascii_case("civitai") {
-        let last = version.as_mut().unwrap_or(&mut id);
-        if let Some((number, ending)) = last.split_once('.')
-            && !number.is_empty()
-            && number.bytes().all(|b| b.is_ascii_digit())
-        {
-            *last = number;
-            format = Some(ending);
-        }
-    }
-    if format.is_some_and(|format| !is_of(format, "_-")) {
-        return None;
-    }
-    Some(Air {
+        .map_or((named, None), |(id, version)| (id, Some(version)));
+    let whole = Air {
         ecosystem,
         kind,
         source,
@@ -79,7 +51,45 @@ pub(super) fn parse(text: &str) -> Option<Air<'_>> {
         version,
         file,
         format,
-    })
+    };
+    let is_sound = is_of(id, "_-/.")
+        && version.is_none_or(|version| is_of(version, "_-/."))
+        && file.is_none_or(is_number);
+    let air = is_sound.then(|| with_ending_split_off(whole))?;
+    air.format
+        .is_none_or(|format| is_of(format, "_-"))
+        .then_some(air)
+}
+
+/// `{id}[@version]`, `+{fileId}` and the `.{format}` after it.
+fn tail_parts(tail: &str) -> (&str, Option<&str>, Option<&str>) {
+    let Some((named, rest)) = tail.split_once('+') else {
+        return (tail, None, None);
+    };
+    match rest.split_once('.') {
+        Some((file, format)) => (named, Some(file), Some(format)),
+        None => (named, Some(rest), None),
+    }
+}
+
+/// Of Civitai's numbers, the `.format` that stands right after one. Elsewhere
+/// a version may well be `1.5`.
+fn with_ending_split_off(mut air: Air<'_>) -> Air<'_> {
+    if air.file.is_some() || !air.source.eq_ignore_ascii_case("civitai") {
+        return air;
+    }
+    let last = air.version.as_mut().unwrap_or(&mut air.id);
+    if let Some((number, ending)) = last.split_once('.')
+        && is_number(number)
+    {
+        *last = number;
+        air.format = Some(ending);
+    }
+    air
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Whether a text is written as an AIR, well or badly: it starts as one, or

@@ -6,6 +6,7 @@ mod score;
 use std::collections::HashSet;
 
 use super::filter::FileFilter;
+use super::hash::ModelHash;
 use super::reference::{CivitaiRef, CivitaiTarget};
 use super::wire::File;
 use crate::error::{ErrorKind, ProviderError};
@@ -64,8 +65,7 @@ pub(super) fn choose<'a>(
     selection: &Selection,
     scope: &Scope,
 ) -> Result<Vec<Named<'a>>, ProviderError> {
-    let globs = Globs::new(&selection.include, &selection.exclude)
-        .map_err(|error| ProviderError::new(ErrorKind::InvalidSource, error.to_string()))?;
+    let globs = Globs::new(&selection.include, &selection.exclude)?;
     let named = addressed(files, of, scope)?;
     let wanted: Vec<Named> = named
         .iter()
@@ -93,61 +93,49 @@ fn addressed<'a>(
             .hint("its creator may have removed them; try another version of the model"));
     }
     if let Some(id) = of.file {
-        let found: Vec<Named> = files
-            .iter()
-            .copied()
-            .filter(|named| named.file.id == Some(id))
-            .collect();
-        if found.is_empty() {
-            return Err(no_such(
-                format!("{} has no file {id}", scope.version),
-                files,
-                scope,
-            ));
-        }
-        return Ok(found);
+        let found = only(files, |named| named.file.id == Some(id));
+        let message = || format!("{} has no file {id}", scope.version);
+        return found.ok_or_else(|| no_such(message(), files, scope));
     }
-    let files: Vec<Named> = match &of.target {
-        CivitaiTarget::Hash(hash) => {
-            let has = |named: &Named| {
-                named
-                    .file
-                    .hashes
-                    .iter()
-                    .any(|(key, value)| hash.is(key, value))
-            };
-            let found: Vec<Named> = files.iter().copied().filter(has).collect();
-            if found.is_empty() {
-                let message = format!(
-                    "{} shows no file of the hash {hash}, for which the hub named it",
-                    scope.version
-                );
-                return Err(no_such(message, files, scope));
-            }
-            found
-        }
+    let files = match &of.target {
+        CivitaiTarget::Hash(hash) => of_hash(files, hash, scope)?,
         _ => files.to_vec(),
     };
-    let narrowed = filtered(&files, &of.filter);
-    if narrowed.is_empty() {
-        return Err(no_such(
-            format!("{} has no file of {}", scope.version, of.filter),
-            &files,
-            scope,
-        ));
-    }
-    Ok(narrowed)
+    let fits = |named: &Named| filter_fits(named.file, &of.filter);
+    let message = || format!("{} has no file of {}", scope.version, of.filter);
+    only(&files, fits).ok_or_else(|| no_such(message(), &files, scope))
 }
 
-/// The files that are all the filter says. One that only does not contradict
-/// it may be anything, and the hub itself answers 404 for it.
-fn filtered<'a>(files: &[Named<'a>], filter: &FileFilter) -> Vec<Named<'a>> {
-    let fits = |named: &&Named| {
-        filter
-            .pairs()
-            .all(|(key, value)| says(named.file, key) == Some(value))
+/// Those that are so; `None` when there are none.
+fn only<'a>(files: &[Named<'a>], is_so: impl Fn(&Named) -> bool) -> Option<Vec<Named<'a>>> {
+    let found: Vec<Named> = files.iter().copied().filter(|named| is_so(named)).collect();
+    (!found.is_empty()).then_some(found)
+}
+
+/// The hub looks through all hashes of all files, and names the version alone.
+fn of_hash<'a>(
+    files: &[Named<'a>],
+    hash: &ModelHash,
+    scope: &Scope,
+) -> Result<Vec<Named<'a>>, ProviderError> {
+    let has = |named: &Named| {
+        let mut hashes = named.file.hashes.iter();
+        hashes.any(|(key, value)| hash.is(key, value))
     };
-    files.iter().filter(fits).copied().collect()
+    only(files, has).ok_or_else(|| {
+        let message = format!(
+            "{} shows no file of the hash {hash}, for which the hub named it",
+            scope.version
+        );
+        no_such(message, files, scope)
+    })
+}
+
+/// Whether a file is all that the filter says. One that only does not
+/// contradict it may be anything, and the hub itself answers 404 for it.
+fn filter_fits(file: &File, filter: &FileFilter) -> bool {
+    let mut pairs = filter.pairs();
+    pairs.all(|(key, value)| says(file, key) == Some(value))
 }
 
 fn says<'a>(file: &'a File, key: &str) -> Option<&'a str> {

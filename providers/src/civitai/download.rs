@@ -77,21 +77,7 @@ async fn request(
 ) -> Result<Link, ProviderError> {
     let mut url = url.clone();
     for _ in 0..=MOST_MOVES {
-        let token = api.token.filter(|_| url.same_origin(&api.base));
-        let first_byte = ByteRange {
-            start: 0,
-            end: Some(1),
-            validator: None,
-        };
-        let answer = api
-            .http
-            .send(
-                &Request::get(url.clone())
-                    .bearer(token)
-                    .range(&first_byte)
-                    .counted(),
-            )
-            .await?;
+        let answer = api.http.send(&first_byte(api, &url)).await?;
         let Some(target) = answer.redirect()? else {
             return served(answer, asked).await;
         };
@@ -115,6 +101,20 @@ async fn request(
             asked.what
         ),
     ))
+}
+
+/// A HEAD is refused even with a token, so one byte is asked for.
+fn first_byte(api: &Api<'_>, url: &SafeUrl) -> Request {
+    let token = api.token.filter(|_| url.same_origin(&api.base));
+    let range = ByteRange {
+        start: 0,
+        end: Some(1),
+        validator: None,
+    };
+    Request::get(url.clone())
+        .bearer(token)
+        .range(&range)
+        .counted()
 }
 
 /// The hub sends the bytes itself, as a stand-in for it may; or refuses.

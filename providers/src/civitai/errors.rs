@@ -35,9 +35,27 @@ pub(super) async fn refusal(answer: Answer, asked: &Asked) -> ProviderError {
         .is_some_and(|media| media.contains("html"));
     let body = answer.text(MOST_READ).await.unwrap_or_default();
     let failure: Failure = serde_json::from_str(&body).unwrap_or_default();
-    let text = spoken(&failure);
-    let error = match status {
-        _ if is_page || body.trim_start().starts_with('<') => web_page(status, &host, &body, asked),
+    let error = if is_page || body.trim_start().starts_with('<') {
+        web_page(status, &host, &body, asked)
+    } else {
+        message(status, &host, &failure, wait.is_some(), asked)
+    };
+    let mut error = error.status(status).retry_after(wait);
+    error.hub_code = failure.code.map(|code| clipped(&code, 80));
+    error.request_id = request_id;
+    error
+}
+
+/// What the hub's own words mean under a status.
+fn message(
+    status: u16,
+    host: &str,
+    failure: &Failure,
+    has_wait: bool,
+    asked: &Asked,
+) -> ProviderError {
+    let text = spoken(failure);
+    match status {
         400 => fatal(
             ErrorKind::InvalidSource,
             format!(
@@ -46,11 +64,11 @@ pub(super) async fn refusal(answer: Answer, asked: &Asked) -> ProviderError {
             ),
         )
         .hint("check the ids and filters in the source"),
-        401 => unauthorized(&host, &text, asked),
-        403 => forbidden(&host, &failure, &text, asked),
-        404 => not_found(&host, &text, asked),
-        410 => archived(&host, &asked.what),
-        429 => too_often(&host, &text, wait.is_some()),
+        401 => unauthorized(host, &text, asked),
+        403 => forbidden(host, failure, &text, asked),
+        404 => not_found(host, &text, asked),
+        410 => archived(host, &asked.what),
+        429 => too_often(host, &text, has_wait),
         451 => fatal(
             ErrorKind::RegionBlocked,
             format!(
@@ -67,11 +85,7 @@ pub(super) async fn refusal(answer: Answer, asked: &Asked) -> ProviderError {
             ErrorKind::Upstream,
             format!("{host} answered status {status} for {}: {text}", asked.what),
         ),
-    };
-    let mut error = error.status(status).retry_after(wait);
-    error.hub_code = failure.code.map(|code| clipped(&code, 80));
-    error.request_id = request_id;
-    error
+    }
 }
 
 struct Said {

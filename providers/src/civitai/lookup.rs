@@ -90,15 +90,16 @@ async fn by_version(
     };
     match outage {
         // The short form alone is too little to stand for what may come back.
-        Some(outage) if !is_listed(parent.as_ref(), id) => Err(outage),
+        Some(outage) if listed(parent.as_ref(), id).is_none() => Err(outage),
         _ => Ok(assemble(api, id, version, mini, parent)),
     }
 }
 
-fn is_listed(parent: Option<&(CivitaiId, Model)>, version: CivitaiId) -> bool {
-    let versions = parent.map(|(_, model)| model.model_versions.iter());
-    let mut versions = versions.into_iter().flatten();
-    versions.any(|listed| listed.id == Some(version))
+/// A version as its model lists it.
+fn listed(parent: Option<&(CivitaiId, Model)>, version: CivitaiId) -> Option<&Version> {
+    let (_, model) = parent?;
+    let mut versions = model.model_versions.iter();
+    versions.find(|listed| listed.id == Some(version))
 }
 
 async fn by_hash(api: &Api<'_>, hash: &ModelHash) -> Result<Option<Found>, ProviderError> {
@@ -171,19 +172,13 @@ pub(super) fn assemble(
     mini: Option<Short>,
     parent: Option<(CivitaiId, Model)>,
 ) -> Option<Found> {
-    let entry = parent.as_ref().and_then(|(_, model)| {
-        model
-            .model_versions
-            .iter()
-            .find(|entry| entry.id == Some(id))
-            .cloned()
-    });
-    let needs_login = mini
-        .as_ref()
-        .is_some_and(|short| short.mini.require_auth == Some(true));
-    let needs_grant = mini
-        .as_ref()
-        .is_some_and(|short| short.mini.check_permission == Some(true));
+    let entry = listed(parent.as_ref(), id).cloned();
+    let says = |of: fn(&Mini) -> Option<bool>| {
+        let said = mini.as_ref().and_then(|short| of(&short.mini));
+        said == Some(true)
+    };
+    let needs_login = says(|mini| mini.require_auth);
+    let needs_grant = says(|mini| mini.check_permission);
     let model_in_air = mini.as_ref().and_then(model_in_air);
     let air = mini.as_ref().and_then(|short| short.mini.air.clone());
     let mut version = match (version, entry) {

@@ -168,10 +168,31 @@ fn path_names(url: &SafeUrl) -> Vec<String> {
 }
 
 fn read_url(page: &HubUrl) -> Result<Reference, SourceError> {
-    let shown = quoted(&page.url.to_string());
     let query = Query::read(page.url.as_url().query().unwrap_or_default());
     let names: Vec<&str> = page.names.iter().map(String::as_str).collect();
-    let mut civitai = match *names.as_slice() {
+    let read = match names.as_slice() {
+        ["api", "v1", names @ ..] => api_url(names, &query),
+        ["api", names @ ..] => download_url(names, &query),
+        ["download", ..] => download_url(&names, &query),
+        names => site_page(names, &query),
+    };
+    let mut civitai = read?.ok_or_else(|| {
+        let shown = quoted(&page.url.to_string());
+        let message = format!("{shown} is not the page of one model or version");
+        SourceError::unsupported(message, EXAMPLE)
+    })?;
+    civitai.host = page.host;
+    Ok(Reference {
+        token: query.token()?,
+        ..reference(civitai)
+    })
+}
+
+type Read = Result<Option<CivitaiRef>, SourceError>;
+
+/// A page of the site; `None` when it is of something else.
+fn site_page(names: &[&str], query: &Query) -> Read {
+    Ok(Some(match *names {
         ["models", "license", version] => CivitaiRef::new(version_alone(version)?),
         ["models", model, "model-versions", version, ..] => {
             let model = Some(id("model", model)?);
@@ -180,46 +201,47 @@ fn read_url(page: &HubUrl) -> Result<Reference, SourceError> {
                 version: id("version", version)?,
             })
         }
-        ["models", model, ..] | ["api", "v1", "models", model] => model_page(model, &query)?,
+        ["models", model, ..] => model_page(model, query)?,
         ["models"] => {
             return Err(SourceError::malformed(
-                format!("{shown} names no model"),
+                "the page of all models names none",
                 EXAMPLE,
             ));
         }
-        ["api", "v1", "model-versions", "mini", version] => {
+        ["model-versions", version, ..] => CivitaiRef::new(version_alone(version)?),
+        _ => return Ok(None),
+    }))
+}
+
+/// What stands below `/api/v1`; `None` for a search and the like.
+fn api_url(names: &[&str], query: &Query) -> Read {
+    Ok(Some(match *names {
+        ["models", model] => model_page(model, query)?,
+        ["model-versions", "mini", version] => {
             let file = query.id("modelFileId")?;
             CivitaiRef {
                 file,
                 ..CivitaiRef::new(version_alone(version)?)
             }
         }
-        ["api", "v1", "model-versions", "by-hash", hash] => CivitaiRef::new(by_hash(None, hash)?),
-        ["model-versions", version, ..] | ["api", "v1", "model-versions", version] => {
-            CivitaiRef::new(version_alone(version)?)
-        }
-        ["api", "download", "models", version] | ["download", "models", version] => {
+        ["model-versions", "by-hash", hash] => CivitaiRef::new(by_hash(None, hash)?),
+        ["model-versions", version] => CivitaiRef::new(version_alone(version)?),
+        _ => return Ok(None),
+    }))
+}
+
+fn download_url(names: &[&str], query: &Query) -> Read {
+    Ok(Some(match *names {
+        ["download", "models", version] => {
             query.narrow(CivitaiRef::new(version_alone(version)?))?
         }
-        ["api", "download", "training-data", version] => {
+        ["download", "training-data", version] => {
             let mut civitai = query.narrow(CivitaiRef::new(version_alone(version)?))?;
             civitai.filter.file_type = Some(FileType::TrainingData);
             civitai
         }
-        ["api", "v1", "models"] => {
-            let message = format!("{shown} is a search page, not one model");
-            return Err(SourceError::unsupported(message, EXAMPLE));
-        }
-        _ => {
-            let message = format!("{shown} is not the page of a model or a version");
-            return Err(SourceError::unsupported(message, EXAMPLE));
-        }
-    };
-    civitai.host = page.host;
-    Ok(Reference {
-        token: query.token()?,
-        ..reference(civitai)
-    })
+        _ => return Ok(None),
+    }))
 }
 
 fn model_page(model: &str, query: &Query) -> Result<CivitaiRef, SourceError> {

@@ -13,7 +13,7 @@ use super::name;
 use super::reference::{CivitaiRef, CivitaiTarget};
 use super::scan;
 use super::wire::File;
-use crate::artifact::{Artifact, Origin, Plan, ScanVerdict, Size, Warning};
+use crate::artifact::{Artifact, Origin, Place, Plan, ScanVerdict, Size, Warning};
 use crate::digest::{Digests, Sha256};
 use crate::error::{ErrorKind, ProviderError};
 use crate::path::RelPath;
@@ -55,29 +55,31 @@ pub(super) fn plan(
     if let Some(sha256) = selection.sha256 {
         take_users_hash(&mut artifacts, sha256, &mut warnings)?;
     }
-    let model = found.model.as_ref();
-    let model_name =
-        model
-            .and_then(|model| model.name.as_deref())
-            .or(found.version.model.name.as_deref());
     Ok(Plan {
         provider: ProviderKind::Civitai,
         reference: reference(api, found, of, selection, &chosen),
         revision: found.version_id.to_string(),
-        name: title(model_name, found),
+        name: title(found),
         page: api.page(found.model_id, Some(found.version_id)),
-        place: name::place(
-            model.and_then(|model| model.creator.username.as_deref()),
-            model_name,
-            found.model_id,
-            found.version_id,
-        ),
+        place: place(found),
         is_asset: is_asset(found, &chosen),
         artifacts,
         left_out: Vec::new(),
         warnings,
         card: Some(card::card(found, &paths, &download)),
     })
+}
+
+fn model_name(found: &Found) -> Option<&str> {
+    let model = found.model.as_ref();
+    let name = model.and_then(|model| model.name.as_deref());
+    name.or(found.version.model.name.as_deref())
+}
+
+fn place(found: &Found) -> Place {
+    let model = found.model.as_ref();
+    let creator = model.and_then(|model| model.creator.username.as_deref());
+    name::place(creator, model_name(found), found.model_id, found.version_id)
 }
 
 /// `https://civitai.com/api/download/models/128713`.
@@ -121,8 +123,8 @@ fn reference(
     }
 }
 
-fn title(model: Option<&str>, found: &Found) -> String {
-    let model = model.map_or_else(
+fn title(found: &Found) -> String {
+    let model = model_name(found).map_or_else(
         || format!("version {}", found.version_id),
         |name| clipped(name, 200),
     );
@@ -260,39 +262,53 @@ fn warnings(
         warnings.push(Warning::new("sister_domain", message));
     }
     for named in chosen {
-        if named.file.id.is_none() {
-            let message = format!(
-                "the hub shows no file id of {}, so it is asked for as the version's main file",
-                named.path
-            );
-            warnings.push(Warning::new("no_file_id", message));
-        }
-        match scan::of(named.file).map(|scan| scan.verdict) {
-            Some(ScanVerdict::Danger) => {
-                let message = format!("the hub's own scan found {} dangerous", named.path);
-                warnings.push(Warning::new("hub_flagged_unsafe", message));
-            }
-            Some(ScanVerdict::Pending) => {
-                let message = format!("the hub's own scan has not looked at {} yet", named.path);
-                warnings.push(Warning::new("hub_scan_pending", message));
-            }
-            _ => {}
-        }
-        if !named.is_weights() && !selection.all_files {
-            let kind = named
-                .file
-                .kind
-                .as_deref()
-                .map_or("unknown".to_owned(), |kind| clipped(kind, 40));
-            let message = format!(
-                "{} is no weights file: the hub has it as {kind}",
-                named.path
-            );
-            warnings.push(Warning::new("not_weights", message));
+        warnings.extend(id_warning(named));
+        warnings.extend(scan_warning(named));
+        if !selection.all_files {
+            warnings.extend(kind_warning(named));
         }
     }
     warnings.extend(left_out(files, chosen));
     warnings
+}
+
+fn id_warning(named: &Named) -> Option<Warning> {
+    let message = || {
+        format!(
+            "the hub shows no file id of {}, so it is asked for as the version's main file",
+            named.path
+        )
+    };
+    let is_without = named.file.id.is_none();
+    is_without.then(|| Warning::new("no_file_id", message()))
+}
+
+fn scan_warning(named: &Named) -> Option<Warning> {
+    let (code, message) = match scan::of(named.file)?.verdict {
+        ScanVerdict::Danger => (
+            "hub_flagged_unsafe",
+            format!("the hub's own scan found {} dangerous", named.path),
+        ),
+        ScanVerdict::Pending => (
+            "hub_scan_pending",
+            format!("the hub's own scan has not looked at {} yet", named.path),
+        ),
+        _ => return None,
+    };
+    Some(Warning::new(code, message))
+}
+
+fn kind_warning(named: &Named) -> Option<Warning> {
+    if named.is_weights() {
+        return None;
+    }
+    let kind = named.file.kind.as_deref();
+    let kind = kind.map_or("unknown".to_owned(), |kind| clipped(kind, 40));
+    let message = format!(
+        "{} is no weights file: the hub has it as {kind}",
+        named.path
+    );
+    Some(Warning::new("not_weights", message))
 }
 
 fn left_out(files: &[Named], chosen: &[Named]) -> Option<Warning> {

@@ -74,6 +74,26 @@ pub async fn proof_fails_without_access<F: Factory>(world: &F) {
     assert!(refuses_access(&error), "{error:?}");
 }
 
+/// The right to read one file of a grant is the right to read all of them, and
+/// no other's.
+pub async fn one_grant_answers_for_all_its_files<F: Factory>(world: &F) {
+    let gated = plan(world, &world.gated()).await.artifacts;
+    let open = plan(world, &world.several()).await.artifacts;
+    let grant = gated[0].origin.grant();
+    let (auth, anonymous) = (world.auth(), Auth::anonymous());
+    for file in gated.iter().filter(|file| file.origin.grant() == grant) {
+        world.provider().may_read(file, &auth).await.unwrap();
+        let error = failure(world.provider().may_read(file, &anonymous).await);
+        assert!(refuses_access(&error), "{error:?}");
+    }
+    for file in &open {
+        assert_ne!(file.origin.grant(), grant, "{} is open to all", file.path);
+        world.provider().may_read(file, &anonymous).await.unwrap();
+    }
+    let secrets = secrets(&auth);
+    assert!(!secrets.iter().any(|secret| grant.contains(secret.as_str())));
+}
+
 /// A token is sent to its own host and to no other, neither in a header nor
 /// in an address.
 pub async fn tokens_stay_at_their_origin<F: Factory>(world: &F) {

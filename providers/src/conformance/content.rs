@@ -1,6 +1,6 @@
 //! The bytes, and what was promised of them.
 
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use sha2::{Digest as _, Sha256};
 
 use super::{Factory, failure, first, open, plan, read};
@@ -92,6 +92,47 @@ pub async fn a_range_is_of_the_bytes_asked_for<F: Factory>(world: &F) {
         );
         assert!(stated.is_none_or(|stated| stated == reached));
     }
+}
+
+/// Where a server sends the whole file in place of a part, the body says so.
+pub async fn a_server_that_ignores_ranges_answers_from_zero<F: Factory>(world: &F) {
+    let file = first(world).await;
+    let truth = world.content(&world.good(), &file.path);
+    let opened = open(world, &file, &ByteRange::whole()).await.unwrap();
+    world.ignore_ranges();
+    for validator in [None, opened.validator] {
+        let asked = ByteRange {
+            start: 1000,
+            end: Some(2000),
+            validator,
+        };
+        let body = open(world, &file, &asked).await.unwrap();
+        assert_eq!(body.offset, 0);
+        assert!(read(body).await == truth);
+    }
+}
+
+/// What came before the break is the file's, and nothing comes after it.
+pub async fn a_body_that_breaks_off_ends_in_an_error<F: Factory>(world: &F) {
+    let file = first(world).await;
+    let truth = world.content(&world.good(), &file.path);
+    world.cut_bodies(20_000);
+    let mut body = open(world, &file, &ByteRange::whole()).await.unwrap();
+    let mut held = Vec::new();
+    let error = loop {
+        match body.bytes.next().await {
+            Some(Ok(chunk)) => held.extend_from_slice(&chunk),
+            Some(Err(error)) => break failure::<()>(Err(error)),
+            None => panic!("{} bytes passed for {}", held.len(), truth.len()),
+        }
+    };
+    assert_eq!(error.kind, ErrorKind::Truncated, "{error:?}");
+    assert!(error.is_transient(), "the rest can be had");
+    assert!(truth.starts_with(&held));
+    assert!(
+        body.bytes.next().await.is_none(),
+        "an error ends the stream"
+    );
 }
 
 /// Two requests' bytes, held together by a validator, are one file.

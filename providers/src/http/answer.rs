@@ -1,13 +1,12 @@
 //! An answer's headers, read strictly, and its body, read within bounds.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
 use reqwest::header::HeaderMap;
 use serde::de::DeserializeOwned;
 
+use super::watch::{TooSlow, Watch};
 use super::{digests, failure, retry};
 use crate::artifact::Validator;
 use crate::digest::HeaderDigest;
@@ -28,7 +27,7 @@ pub struct Answer {
     response: reqwest::Response,
     /// What was peeked at, still to be handed out.
     peeked: Vec<Bytes>,
-    read_timeout: Duration,
+    watch: Watch,
 }
 
 /// `Content-Range: bytes start-last/total` (RFC 9110 §14.4).
@@ -43,7 +42,7 @@ pub struct ContentRange {
 }
 
 impl Answer {
-    pub(super) fn new(url: SafeUrl, response: reqwest::Response, read_timeout: Duration) -> Self {
+    pub(super) fn new(url: SafeUrl, response: reqwest::Response, watch: Watch) -> Self {
         Self {
             status: response.status().as_u16(),
             url,
@@ -51,7 +50,7 @@ impl Answer {
             pushbacks: 0,
             response,
             peeked: Vec::new(),
-            read_timeout,
+            watch,
         }
     }
 
@@ -246,14 +245,15 @@ impl Answer {
         self.check_encoding()?;
         let mut seen: usize = self.peeked.iter().map(Bytes::len).sum();
         while seen < enough {
-            match tokio::time::timeout(self.read_timeout, self.response.chunk()).await {
-                Ok(Ok(Some(chunk))) => {
+            let next = async { self.response.chunk().await.transpose() };
+            match self.watch.wait(next).await {
+                Ok(Some(Ok(chunk))) => {
                     seen += chunk.len();
                     self.peeked.push(chunk);
                 }
-                Ok(Ok(None)) => break,
-                Ok(Err(_)) => return Err(failure::broken(&self.url)),
-                Err(_) => return Err(failure::stalled(&self.url)),
+                Ok(None) => break,
+                Ok(Some(Err(_))) => return Err(failure::broken(&self.url)),
+                Err(TooSlow) => return Err(failure::stalled(&self.url)),
             }
         }
         Ok(self.peeked.concat())
@@ -267,14 +267,14 @@ impl Answer {
         }
         let peeked = stream::iter(self.peeked.into_iter().map(Ok));
         let bytes = peeked.chain(self.response.bytes_stream()).boxed();
-        let wait = self.read_timeout;
-        stream::unfold(Some((bytes, self.url)), move |state| async move {
-            let (mut bytes, url) = state?;
-            match tokio::time::timeout(wait, bytes.next()).await {
-                Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some((bytes, url)))),
+        let state = Some((bytes, self.url, self.watch));
+        stream::unfold(state, |state| async move {
+            let (mut bytes, url, mut watch) = state?;
+            match watch.wait(bytes.next()).await {
+                Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some((bytes, url, watch)))),
                 Ok(Some(Err(_))) => Some((Err(failure::broken(&url)), None)),
                 Ok(None) => None,
-                Err(_) => Some((Err(failure::stalled(&url)), None)),
+                Err(TooSlow) => Some((Err(failure::stalled(&url)), None)),
             }
         })
         .boxed()

@@ -151,3 +151,70 @@ fn unreachable(url: &SafeUrl, what: &str) -> ProviderError {
     ProviderError::transient(ErrorKind::Upstream, format!("{} {what}", url.authority()))
         .hint("check the address and this machine's network, or try again later")
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio_rustls::rustls::pki_types::{ServerName, UnixTime};
+    use tokio_rustls::rustls::{AlertDescription, CertificateError, Error as TlsError};
+
+    use super::*;
+
+    fn said(error: TlsError) -> ProviderError {
+        let url = SafeUrl::parse("https://host.example/x?sig=s3cret").unwrap();
+        let error = io::Error::new(io::ErrorKind::InvalidData, error);
+        connection(&url, &error).unwrap()
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_certificate_is_said_in_plain_words() {
+        use CertificateError as Bad;
+        let time = |seconds| UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
+        let expired = Bad::ExpiredContext {
+            time: time(9),
+            not_after: time(1),
+        };
+        let name = Bad::NotValidForNameContext {
+            expected: ServerName::try_from("host.example").unwrap(),
+            presented: vec!["other.example".into()],
+        };
+        for (bad, words) in [
+            (Bad::Expired, "has expired"),
+            (expired, "has expired"),
+            (Bad::NotValidForName, "for another name"),
+            (name, "for another name"),
+            (Bad::UnknownIssuer, "nobody whom this machine trusts"),
+            (Bad::BadSignature, "can't be verified"),
+            (Bad::Revoked, "can't be verified"),
+        ] {
+            let error = said(TlsError::InvalidCertificate(bad));
+            assert!(error.message.contains(words), "{error}");
+            assert_eq!(error.kind, ErrorKind::Upstream);
+            assert!(!error.is_transient() && !format!("{error:?}").contains("s3cret"));
+        }
+        let alert = said(TlsError::AlertReceived(AlertDescription::HandshakeFailure));
+        assert!(alert.message.contains("no secure connection"), "{alert}");
+    }
+
+    #[test]
+    fn troubles_of_a_connection_are_told_apart() {
+        use io::ErrorKind as Io;
+        let url = SafeUrl::parse("https://host.example/x?sig=s3cret").unwrap();
+        for (kind, words) in [
+            (Io::ConnectionRefused, Some("refuses connections")),
+            (Io::ConnectionReset, Some("closed the connection")),
+            (Io::UnexpectedEof, Some("closed the connection")),
+            (Io::NetworkUnreachable, Some("from this machine's network")),
+            (Io::TimedOut, Some("took too long")),
+            (Io::OutOfMemory, None),
+        ] {
+            let error = connection(&url, &io::Error::from(kind));
+            let message = error.as_ref().map(|error| error.message.as_str());
+            let fits = match (message, words) {
+                (Some(message), Some(words)) => message.contains(words),
+                (found, expected) => found.is_none() && expected.is_none(),
+            };
+            assert!(fits, "{kind:?}: {message:?}");
+            assert!(error.is_none_or(|error| error.is_transient()));
+        }
+    }
+}

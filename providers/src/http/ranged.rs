@@ -6,7 +6,7 @@ use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 
 use super::{Answer, ContentRange};
-use crate::artifact::{Body, ByteRange, Validator};
+use crate::artifact::{Body, ByteRange, MAX_SIZE, Validator};
 use crate::error::{ErrorKind, ProviderError};
 use crate::url::SafeUrl;
 
@@ -159,6 +159,9 @@ fn agreed_total(
     stated: Option<u64>,
     pinned: Option<u64>,
 ) -> Result<Option<u64>, ProviderError> {
+    if stated.is_some_and(|stated| stated > MAX_SIZE) {
+        return Err(wrong(answer, "states a length that no file has"));
+    }
     match (stated, pinned) {
         (Some(stated), Some(pinned)) if stated != pinned => {
             let what = format!("it is {stated} bytes long, and was {pinned}");

@@ -157,3 +157,41 @@ fn ranged(builder: reqwest::RequestBuilder, range: &ByteRange) -> reqwest::Reque
         None => builder,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn led(from: &str, to: &str) -> Result<Request, ErrorKind> {
+        let url = |text: &str| SafeUrl::parse(text).unwrap();
+        let token = Token::new("s3cret");
+        let request = Request::get(url(from)).bearer(token.as_ref());
+        request.redirected(url(to)).map_err(|error| {
+            assert!(error.hint.is_some() && !error.message.contains("sig="));
+            error.kind
+        })
+    }
+
+    #[test]
+    fn no_redirect_leads_from_https_down_to_http() {
+        let down = led("https://h/x", "http://h/x?sig=1");
+        assert_eq!(down.unwrap_err(), ErrorKind::BlockedAddress);
+        assert!(led("http://h/x", "https://h/x").is_ok());
+        assert!(led("http://h/x", "http://h/y").is_ok());
+    }
+
+    #[test]
+    fn a_token_stays_with_its_scheme_host_and_port() {
+        for (from, to, stays) in [
+            ("https://h/x", "https://h/y?z", true),
+            ("https://h/x", "https://h:443/y", true),
+            ("https://h/x", "https://h:8443/y", false),
+            ("https://h/x", "https://cdn.h/y", false),
+            ("http://h/x", "https://h/x", false),
+            ("https://h/x", "https://h./x", false),
+        ] {
+            let next = led(from, to).unwrap();
+            assert_eq!(next.credential.is_some(), stays, "{from} to {to}");
+        }
+    }
+}

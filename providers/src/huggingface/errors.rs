@@ -15,7 +15,8 @@ pub(super) fn shown(text: &str) -> String {
     format!("`{}`", plain(text, MAX_SHOWN))
 }
 
-fn plain(text: &str, most: usize) -> String {
+/// At most so many characters, control characters escaped.
+pub(super) fn plain(text: &str, most: usize) -> String {
     let mut short: String = text
         .chars()
         .take(most)
@@ -256,7 +257,11 @@ fn troubled(hub: &Hub<'_>, asked: Asked<'_>, said: &Said) -> ProviderError {
                 "{host} withholds {name} here for legal reasons{}",
                 said.quote()
             ),
-        ),
+        )
+        .hint(format!(
+            "{} may say more; the hub decides by where this machine is",
+            hub.page(asked)
+        )),
         408 | 425 | 500..=599 => ProviderError::transient(
             ErrorKind::Upstream,
             format!("{host} answered {} for {name}{}", said.status, said.quote()),

@@ -66,11 +66,16 @@ impl Hub<'_> {
             .with_segments(below.into_iter().flat_map(RepoPath::segments))
     }
 
-    /// Which commit a revision is at, and who may see it.
-    pub(super) async fn info(&self, asked: Asked<'_>) -> Result<Info, ProviderError> {
+    /// Which commit a revision is at, and who may see it; and a notice that
+    /// the hub gives along.
+    pub(super) async fn info(
+        &self,
+        asked: Asked<'_>,
+    ) -> Result<(Info, Option<String>), ProviderError> {
         let url = self.api(asked.repo_type, asked.repo, &["revision", asked.revision]);
         let answer = self.ask_api(asked, Request::get(url)).await?;
-        self.json(answer).await
+        let notice = answer.header("x-hf-warning").map(ToOwned::to_owned);
+        Ok((self.json(answer).await?, notice))
     }
 
     /// All branches and tags.
@@ -80,23 +85,26 @@ impl Hub<'_> {
         self.json(answer).await
     }
 
-    /// What is at these paths of a commit, with the scanners' words if `expand`
-    /// says so. Sent as a form: mirrors refuse JSON. `None` from a mirror that
-    /// does not have this endpoint.
+    /// What is at these paths of a commit, with the scanners' words. Sent as a
+    /// form: mirrors refuse JSON. `None` from a mirror that does not have this
+    /// endpoint. What is advice and no more is asked for once.
     pub(super) async fn paths_info(
         &self,
         asked: Asked<'_>,
         commit: Commit,
         paths: &[&str],
-        expand: bool,
+        is_advice: bool,
     ) -> Result<Option<Vec<Entry>>, ProviderError> {
         let commit = commit.to_string();
         let url = self.api(asked.repo_type, asked.repo, &["paths-info", &commit]);
         let form = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(paths.iter().map(|path| ("paths", path)))
-            .append_pair("expand", if expand { "True" } else { "False" })
+            .append_pair("expand", "True")
             .finish();
-        let request = Request::post_form(url, form).bearer(self.token);
+        let mut request = Request::post_form(url, form).bearer(self.token);
+        if is_advice {
+            request = request.best_effort();
+        }
         let answer = self.ask(request, |_| Ok(())).await?;
         match answer.status {
             400 | 405 | 415 | 422 | 501 => Ok(None),
@@ -151,7 +159,8 @@ impl Hub<'_> {
                 "{} redirects more than {MAX_REDIRECTS} times",
                 self.endpoint.authority()
             ),
-        ))
+        )
+        .hint("see whether the endpoint (HF_ENDPOINT) is the one meant"))
     }
 
     /// An answer's JSON.

@@ -5,15 +5,20 @@
 //! serves another.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 use super::repo::HfOrigin;
 use crate::auth::Token;
+use crate::error::ProviderError;
 use crate::url::SafeUrl;
 
-/// Most links kept.
+/// Most files whose way is remembered.
 const MAX_LINKS: usize = 1024;
 /// How long a link that does not say when it expires is used.
 const UNSAID: Duration = Duration::from_secs(60);
@@ -29,15 +34,33 @@ pub(super) struct LinkKey {
     account: Option<u64>,
 }
 
+/// How to come to a file's bytes for now.
+#[derive(Debug, Clone)]
+pub(super) enum Way {
+    /// By a link to the storage behind the hub.
+    Link(SafeUrl),
+    /// The hub sends them itself.
+    Hub,
+}
+
+#[derive(Debug, Clone)]
 struct Kept {
-    url: SafeUrl,
+    way: Way,
     until: Instant,
+}
+
+type Cell = Arc<OnceCell<Kept>>;
+
+/// A way and the cell it was in, to name when it fails.
+pub(super) struct Lent {
+    pub way: Way,
+    cell: Cell,
 }
 
 /// The links known at this moment.
 #[derive(Default)]
 pub(super) struct Links {
-    kept: Mutex<HashMap<LinkKey, Kept>>,
+    cells: Mutex<HashMap<LinkKey, Cell>>,
     /// Keyed at random for this process, so that a token leaves no trace of itself.
     accounts: RandomState,
 }
@@ -51,42 +74,66 @@ impl Links {
         }
     }
 
-    /// A link that has not expired.
-    pub(super) fn get(&self, key: &LinkKey) -> Option<SafeUrl> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(key)
-            .filter(|link| link.until > Instant::now())
-            .map(|link| link.url.clone())
+    /// The way to a file. Whoever comes first runs `ask`; the others wait for
+    /// its answer.
+    pub(super) async fn lend(
+        &self,
+        key: &LinkKey,
+        ask: impl Future<Output = Result<Way, ProviderError>>,
+    ) -> Result<Lent, ProviderError> {
+        let cell = self.cell(key);
+        let asked = || async {
+            let way = ask.await?;
+            let lifetime = match &way {
+                Way::Link(url) => lifetime(url, SystemTime::now()),
+                Way::Hub => UNSAID,
+            };
+            let until = Instant::now() + lifetime;
+            Ok::<_, ProviderError>(Kept { way, until })
+        };
+        let way = cell.get_or_try_init(asked).await?.way.clone();
+        Ok(Lent { way, cell })
     }
 
-    /// Keeps a link as long as it says it holds.
-    pub(super) fn keep(&self, key: LinkKey, url: SafeUrl) {
-        let lifetime = lifetime(&url, SystemTime::now());
-        if lifetime.is_zero() {
-            return;
+    /// Drops a way that no longer works, unless it was replaced already.
+    pub(super) fn give_up(&self, key: &LinkKey, lent: &Lent) {
+        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = |cell: &Cell| Arc::ptr_eq(cell, &lent.cell);
+        if cells.get(key).is_some_and(is_same) {
+            cells.remove(key);
         }
+    }
+
+    /// The file's cell; a new one when what it holds has expired.
+    fn cell(&self, key: &LinkKey) -> Cell {
         let now = Instant::now();
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= MAX_LINKS {
-            kept.retain(|_, link| link.until > now);
+        let is_over = |cell: &Cell| cell.get().is_some_and(|kept| kept.until <= now);
+        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        if cells.len() >= MAX_LINKS && !cells.contains_key(key) {
+            cells.retain(|_, cell| !is_over(cell));
+            forget_soonest(&mut cells);
         }
-        if kept.len() >= MAX_LINKS {
-            let next = kept.iter().min_by_key(|(_, link)| link.until);
-            if let Some(key) = next.map(|(key, _)| key.clone()) {
-                kept.remove(&key);
-            }
+        let cell = cells.entry(key.clone()).or_default();
+        if is_over(cell) {
+            *cell = Cell::default();
         }
-        let until = now + lifetime;
-        kept.insert(key, Kept { url, until });
-    }
-
-    /// Drops a link that no longer works.
-    pub(super) fn forget(&self, key: &LinkKey) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.remove(key);
+        cell.clone()
     }
 }
 
+/// Makes room for one more: what ends first goes, or any one that is still
+/// being asked for, whose askers hold it themselves.
+fn forget_soonest(cells: &mut HashMap<LinkKey, Cell>) {
+    if cells.len() < MAX_LINKS {
+        return;
+    }
+    let soonest = cells
+        .iter()
+        .min_by_key(|(_, cell)| cell.get().map(|kept| kept.until));
+    if let Some(key) = soonest.map(|(key, _)| key.clone()) {
+        cells.remove(&key);
+    }
+}
 /// How much longer a link may be used.
 fn lifetime(url: &SafeUrl, now: SystemTime) -> Duration {
     let left = match expiry(url, now) {
@@ -138,71 +185,4 @@ fn basic_date(text: &str) -> Option<SystemTime> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(seconds: u64) -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(seconds)
-    }
-
-    #[test]
-    fn dates_of_signatures_are_read() {
-        let cases = [
-            ("19700101T000000Z", Some(0)),
-            ("20000229T120000Z", Some(951_825_600)),
-            ("20261124T083000Z", Some(1_795_509_000)),
-            ("20261324T083000Z", None),
-            ("2026-11-24T08:30:00Z", None),
-            ("20261124T083000", None),
-            ("", None),
-        ];
-        for (text, seconds) in cases {
-            assert_eq!(basic_date(text), seconds.map(at), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_link_is_used_for_as_long_as_it_says_less_a_margin() {
-        let now = at(1_795_509_000);
-        let cases = [
-            ("X-Amz-Date=20261124T082000Z&X-Amz-Expires=3600", 3000 - 60),
-            ("X-Amz-Expires=100", 90),
-            ("X-Goog-Date=20261124T083000Z&X-Goog-Expires=200", 180),
-            ("Expires=1795509600&Policy=x", 540),
-            ("Expires=1795508000", 0),
-            ("Expires=99999999999", 3600),
-            ("Expires=18446744073709551615", 54),
-            ("signature=x", 54),
-        ];
-        for (query, seconds) in cases {
-            let url = SafeUrl::parse(&format!("https://cdn.example/x?{query}")).unwrap();
-            assert_eq!(lifetime(&url, now).as_secs(), seconds, "{query}");
-        }
-    }
-
-    #[test]
-    fn the_store_of_links_is_bounded_and_apart_by_account() {
-        use super::super::repo::{Commit, RepoId, RepoPath, RepoType};
-        let links = Links::default();
-        let origin = |n: usize| HfOrigin {
-            repo_type: RepoType::Model,
-            repo: RepoId::parse("acme/tiny").unwrap(),
-            commit: Commit::parse(&"ab".repeat(20)).unwrap(),
-            path: RepoPath::parse(&format!("{n}.bin")).unwrap(),
-        };
-        let url = SafeUrl::parse("https://cdn.example/x?X-Amz-Expires=3600").unwrap();
-        let token = Token::new("hf_a");
-        for n in 0..=MAX_LINKS {
-            links.keep(links.key(&origin(n), token.as_ref()), url.clone());
-        }
-        assert_eq!(links.kept.lock().unwrap().len(), MAX_LINKS);
-        let last = origin(MAX_LINKS);
-        assert!(links.get(&links.key(&last, token.as_ref())).is_some());
-        assert!(links.get(&links.key(&last, None)).is_none());
-        assert!(
-            links
-                .get(&links.key(&last, Token::new("hf_b").as_ref()))
-                .is_none()
-        );
-    }
-}
+mod tests;

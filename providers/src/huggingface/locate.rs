@@ -3,12 +3,13 @@
 use serde_json::Value;
 
 use super::card;
-use super::errors::{Asked, disabled, missing_entry, shown};
+use super::errors::{Asked, disabled, missing_entry, plain, shown};
 use super::hub::Hub;
 use super::refs::Split;
 use super::repo::{Commit, HfRef, RepoId, RepoPath, Revision};
 use super::select::Pinned;
 use super::wire::{Entry, Info};
+use crate::artifact::Warning;
 use crate::error::{ErrorKind, ProviderError};
 use crate::source::Selection;
 
@@ -17,8 +18,10 @@ pub(super) struct Found {
     pub pinned: Pinned,
     pub split: Split,
     pub at: At,
-    /// Whether some who can list the files may not read them.
+    /// Whether some who can list the files may perhaps not read them.
     pub is_guarded: bool,
+    /// What the hub wants its users to know.
+    pub notice: Option<Warning>,
     /// What the hub says of the repository.
     pub card: Option<Value>,
 }
@@ -44,6 +47,7 @@ pub(super) fn wanted_split(of: &HfRef, selection: &Selection) -> Result<Split, P
                 ErrorKind::InvalidSource,
                 format!("{shown} is no revision: {why}"),
             )
+            .hint("leave out --revision to take the branch `main`")
         })
     });
     let revision = match (&of.revision, beside.transpose()?) {
@@ -98,7 +102,7 @@ async fn find_as_split(hub: &Hub<'_>, of: &HfRef, split: Split) -> Result<Found,
         revision: split.revision.as_str(),
         path: None,
     };
-    let info = hub.info(asked).await?;
+    let (info, notice) = hub.info(asked).await?;
     if info.disabled == Some(true) {
         return Err(disabled(hub, asked));
     }
@@ -113,6 +117,7 @@ async fn find_as_split(hub: &Hub<'_>, of: &HfRef, split: Split) -> Result<Found,
     };
     Ok(Found {
         is_guarded: info.is_guarded(),
+        notice: notice.map(|text| Warning::new("hub_notice", plain(&text, 300))),
         card: card::card(&info),
         pinned,
         at,
@@ -131,7 +136,8 @@ fn pin(hub: &Hub<'_>, asked: Asked<'_>, info: &Info) -> Result<Pinned, ProviderE
                 hub.endpoint.authority(),
                 hub.name_of(asked)
             ),
-        ));
+        )
+        .hint("see whether the endpoint (HF_ENDPOINT) is the hub or a true mirror of it"));
     };
     let today = info.id.as_deref().map(RepoId::parse);
     Ok(Pinned {

@@ -8,7 +8,7 @@
 
 use super::errors::{Asked, refusal, shown};
 use super::hub::Hub;
-use super::links::Links;
+use super::links::{Links, Way};
 use super::repo::{Commit, HfOrigin};
 use crate::artifact::{Artifact, Body, ByteRange};
 use crate::digest::{GitSha1, Sha256};
@@ -43,7 +43,7 @@ pub(super) async fn may_read(
     Err(refusal(hub, Asked::file(origin, &commit), answer).await)
 }
 
-/// Opens a file at a range.
+/// Opens a file at a range, over the link that is kept or a new one.
 pub(super) async fn open(
     hub: &Hub<'_>,
     links: &Links,
@@ -52,33 +52,57 @@ pub(super) async fn open(
     range: &ByteRange,
 ) -> Result<Body, ProviderError> {
     let key = links.key(origin, hub.token);
-    if let Some(link) = links.get(&key) {
-        let answer = fetch(hub, &link, range).await?;
-        if !is_refused(&answer) {
+    let mut is_second = false;
+    loop {
+        let mut own = None;
+        let ask = async {
+            let answer = Box::pin(content(hub, file, origin, range)).await?;
+            if let Some(link) = answer.redirect()? {
+                return Ok(Way::Link(secure(hub, link)?));
+            }
+            own = Some(answer);
+            Ok(Way::Hub)
+        };
+        let lent = links.lend(&key, ask).await?;
+        let answer = match (own, &lent.way) {
+            (Some(answer), _) => answer,
+            (None, Way::Link(link)) => Box::pin(fetch(hub, link, range)).await?,
+            (None, Way::Hub) => Box::pin(content(hub, file, origin, range)).await?,
+        };
+        // A link that wore out, or a hub that hands out links by now.
+        let is_over = match lent.way {
+            Way::Link(_) => is_refused(&answer),
+            Way::Hub => answer.redirect()?.is_some(),
+        };
+        if !is_over {
             return body(file, range, answer);
         }
-        links.forget(&key);
+        links.give_up(&key, &lent);
+        if is_second {
+            return Err(refused_link(file, &answer));
+        }
+        is_second = true;
     }
+}
+
+/// Asks the hub itself for a file: its bytes, or a redirect to them.
+async fn content(
+    hub: &Hub<'_>,
+    file: &Artifact,
+    origin: &HfOrigin,
+    range: &ByteRange,
+) -> Result<Answer, ProviderError> {
     let request = Request::get(hub.content_url(origin))
         .bearer(hub.token)
         .range(range);
     let answer = hub
         .ask(request, |answer| check_pinned(answer, file, origin))
         .await?;
-    let Some(link) = answer.redirect()? else {
-        if answer.is_success() || answer.status == 416 {
-            return body(file, range, answer);
-        }
-        let commit = origin.commit.to_string();
-        return Err(refusal(hub, Asked::file(origin, &commit), answer).await);
-    };
-    let link = secure(hub, link)?;
-    let answer = fetch(hub, &link, range).await?;
-    if is_refused(&answer) {
-        return Err(refused_link(file, &answer));
+    if answer.is_success() || answer.status == 416 || answer.redirect()?.is_some() {
+        return Ok(answer);
     }
-    links.keep(key, link);
-    body(file, range, answer)
+    let commit = origin.commit.to_string();
+    Err(refusal(hub, Asked::file(origin, &commit), answer).await)
 }
 
 /// Asks the storage behind the hub. No token goes along.
@@ -209,4 +233,51 @@ fn is_page_meant(file: &Artifact) -> bool {
     [".html", ".htm", ".xhtml"]
         .iter()
         .any(|end| name.ends_with(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::{Http, HttpSettings};
+
+    #[test]
+    fn a_link_of_an_https_hub_is_an_https_link() {
+        let http = Http::new(HttpSettings::default()).unwrap();
+        for (endpoint, link, good) in [
+            (
+                "https://huggingface.co",
+                "https://cdn.example/x?sig=1",
+                true,
+            ),
+            (
+                "https://huggingface.co",
+                "http://cdn.example/x?sig=1",
+                false,
+            ),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8081/x", true),
+            ("http://127.0.0.1:8080", "https://cdn.example/x", true),
+        ] {
+            let endpoint = SafeUrl::parse(endpoint).unwrap();
+            let hub = Hub {
+                endpoint: &endpoint,
+                http: &http,
+                token: None,
+            };
+            let kept = secure(&hub, SafeUrl::parse(link).unwrap());
+            let kind = kept.map(drop).map_err(|error| error.kind);
+            let expected = if good {
+                Ok(())
+            } else {
+                Err(ErrorKind::BlockedAddress)
+            };
+            assert_eq!(kind, expected, "{link}");
+        }
+    }
+
+    #[test]
+    fn entity_tags_are_read_in_every_form() {
+        for tag in ["abc", "\"abc\"", "W/\"abc\"", " \"abc\" "] {
+            assert_eq!(bare_tag(tag), "abc");
+        }
+    }
 }

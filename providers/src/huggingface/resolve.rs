@@ -20,8 +20,7 @@ pub(super) async fn resolve(
     of: &HfRef,
     selection: &Selection,
 ) -> Result<Plan, ProviderError> {
-    let globs = Globs::new(&selection.include, &selection.exclude)
-        .map_err(|error| ProviderError::new(ErrorKind::InvalidSource, error.to_string()))?;
+    let globs = Globs::new(&selection.include, &selection.exclude)?;
     let found = find(hub, of, wanted_split(of, selection)?).await?;
     let commit = found.pinned.commit.to_string();
     let asked = Asked {
@@ -107,6 +106,7 @@ fn plan(
     picked: Picked,
 ) -> Result<Plan, ProviderError> {
     let mut warnings = picked.warnings;
+    warnings.extend(found.notice.clone());
     if !of.repo.as_str().eq_ignore_ascii_case(asked.repo.as_str()) {
         warnings.insert(
             0,
@@ -182,4 +182,5 @@ fn no_place(repo: &RepoId, why: &crate::path::PathError) -> ProviderError {
         ErrorKind::Upstream,
         format!("{repo} makes no folder name: {why}"),
     )
+    .hint("see whether the endpoint (HF_ENDPOINT) is the hub or a true mirror of it")
 }

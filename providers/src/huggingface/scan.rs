@@ -11,7 +11,7 @@ use super::hub::Hub;
 use super::repo::Commit;
 use super::select::Names;
 use crate::ProviderKind;
-use crate::artifact::{Artifact, HubScan, ScanVerdict, Warning};
+use crate::artifact::{Artifact, HubScan, Origin, ScanVerdict, Warning};
 
 /// Paths in one question. The hub makes pages of 50 where it looks up as much.
 const PATHS: usize = 50;
@@ -56,7 +56,7 @@ pub(super) async fn ask(
         .collect();
     unknown.sort_by_key(|artifact| rank(artifact));
     for page in unknown.chunks_mut(PATHS).take(QUESTIONS) {
-        let paths: Vec<&str> = page.iter().map(|artifact| artifact.path.as_str()).collect();
+        let paths: Vec<&str> = page.iter().map(|artifact| hub_path(artifact)).collect();
         let entries = match hub.paths_info(asked, commit, &paths, true).await {
             Ok(Some(entries)) => entries,
             // A mirror without this endpoint.
@@ -71,13 +71,21 @@ pub(super) async fn ask(
         for entry in entries {
             let found = page
                 .iter_mut()
-                .find(|artifact| artifact.path.as_str() == entry.path);
+                .find(|artifact| hub_path(artifact) == entry.path);
             if let Some(artifact) = found {
                 artifact.scan = entry.security.as_ref().and_then(of);
             }
         }
     }
     None
+}
+
+/// The path as the hub spells it.
+fn hub_path(artifact: &Artifact) -> &str {
+    match &artifact.origin {
+        Origin::HuggingFace(origin) => origin.path.as_str(),
+        _ => artifact.path.as_str(),
+    }
 }
 
 /// Who comes first, of the files that scanners look into.

@@ -6,7 +6,7 @@ use super::errors::shown;
 use super::repo::{Commit, HfOrigin, RepoId, RepoPath, RepoType};
 use super::scan;
 use super::wire::Entry;
-use crate::artifact::{Artifact, Origin, Size, Warning};
+use crate::artifact::{Artifact, MAX_SIZE, Origin, Size, Warning};
 use crate::digest::{Digests, Sha256};
 use crate::error::{ErrorKind, ProviderError};
 use crate::glob::Globs;
@@ -29,6 +29,8 @@ pub(super) struct Picker {
     globs: Globs,
     within: Option<RepoPath>,
     artifacts: Vec<Artifact>,
+    /// Bytes of all of them.
+    total: u64,
     /// Where each path stands in `artifacts`, by what a case-folding file system calls it.
     by_fold: HashMap<String, usize>,
     offered: Names,
@@ -79,6 +81,7 @@ impl Picker {
             globs,
             within,
             artifacts: Vec::new(),
+            total: 0,
             by_fold: HashMap::new(),
             offered: Names::default(),
             twins: Names::default(),
@@ -108,10 +111,10 @@ impl Picker {
         if digests == Digests::default() {
             self.unhashed.add(shown(&entry.path));
         }
-        let lfs_size = entry.lfs.as_ref().and_then(|lfs| lfs.size);
+        let size = self.size(entry)?;
         self.artifacts.push(Artifact {
             path: target,
-            size: lfs_size.or(entry.size).map_or(Size::Unknown, Size::Exact),
+            size,
             digests,
             origin: Origin::HuggingFace(HfOrigin {
                 repo_type: self.pinned.repo_type,
@@ -122,6 +125,20 @@ impl Picker {
             scan: entry.security.as_ref().and_then(scan::of),
         });
         Ok(())
+    }
+
+    /// The content's length: of an LFS file, its own and not its pointer's.
+    fn size(&mut self, entry: &Entry) -> Result<Size, ProviderError> {
+        let lfs = entry.lfs.as_ref().and_then(|lfs| lfs.size);
+        let Some(size) = lfs.or(entry.size) else {
+            return Ok(Size::Unknown);
+        };
+        self.total = self.total.saturating_add(size);
+        if self.total > MAX_SIZE {
+            let what = format!("a size ({size} bytes) that no repository has");
+            return Err(self.broken(&entry.path, &what));
+        }
+        Ok(Size::Exact(size))
     }
 
     /// The hash that the content must have. An LFS file's own object id is
@@ -178,6 +195,7 @@ impl Picker {
                 self.pinned.repo
             ),
         )
+        .hint("see whether the endpoint (HF_ENDPOINT) is the hub or a true mirror of it, or leave the file out with --exclude")
     }
 
     /// What was picked.

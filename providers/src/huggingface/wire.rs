@@ -29,10 +29,10 @@ pub(super) struct Info {
 }
 
 impl Info {
-    /// Whether some who can list the files may not read them.
+    /// Whether some who can list the files may not read them. So it is taken to
+    /// be where a mirror does not say.
     pub(super) fn is_guarded(&self) -> bool {
-        let is_open = matches!(self.gated, None | Some(Value::Null | Value::Bool(false)));
-        !is_open || self.private == Some(true)
+        self.gated != Some(Value::Bool(false)) || self.private != Some(false)
     }
 }
 
@@ -53,7 +53,7 @@ pub(super) struct Entry {
     /// Set for files kept in Xet. No hash that we could check.
     #[serde(rename = "xetHash")]
     pub xet_hash: Option<String>,
-    /// The scanners' words; only sent unasked by some mirrors.
+    /// The scanners' words, where they were asked for.
     #[serde(rename = "securityFileStatus")]
     pub security: Option<Value>,
 }
@@ -93,5 +93,72 @@ impl Refs {
             .flatten()
             .flat_map(|one| [Some(one.name.as_str()), one.full.as_deref()])
             .flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn keys(value: &Value) -> Vec<String> {
+        value.as_object().unwrap().keys().cloned().collect()
+    }
+
+    /// The value with some of its keys removed and others set to null, all
+    /// but the `needed`.
+    fn thinned(mut value: Value, needed: &[&str], dice: &[u8]) -> Value {
+        for (key, die) in keys(&value).into_iter().zip(dice) {
+            let keyed = value.as_object_mut().unwrap();
+            match die % 3 {
+                _ if needed.contains(&key.as_str()) => {}
+                0 => drop(keyed.remove(&key)),
+                1 => drop(keyed.insert(key, Value::Null)),
+                _ => {}
+            }
+        }
+        value
+    }
+
+    proptest! {
+        #[test]
+        fn what_hubs_leave_out_or_set_to_null_is_no_error(dice in prop::collection::vec(any::<u8>(), 12)) {
+            let info = json!({"id": "a/b", "sha": "0", "private": false, "gated": "auto", "disabled": false, "siblings": [{"rfilename": "x"}], "tags": []});
+            serde_json::from_value::<Info>(thinned(info, &[], &dice)).unwrap();
+            let lfs = thinned(json!({"oid": "0", "sha256": "0", "size": 1, "pointerSize": 9}), &[], &dice[4..]);
+            let entry = json!({"type": "file", "path": "a", "oid": "0", "size": 1, "lfs": lfs, "xetHash": "0", "lastCommit": {}, "securityFileStatus": {"status": "safe"}});
+            serde_json::from_value::<Entry>(thinned(entry, &["type", "path"], &dice)).unwrap();
+            let refs = json!({"branches": [{"name": "main", "ref": "refs/heads/main", "targetCommit": "0"}], "tags": [], "converts": [], "pullRequests": []});
+            serde_json::from_value::<Refs>(thinned(refs, &[], &dice)).unwrap();
+        }
+    }
+
+    #[test]
+    fn deep_and_foreign_json_is_an_error_and_no_crash() {
+        let deep = format!(r#"{{"gated":{}"#, "[".repeat(100_000));
+        for text in [deep.as_str(), "[]", r#"{"sha":7}"#, r#"{"private":"no"}"#] {
+            assert!(serde_json::from_str::<Info>(text).is_err());
+        }
+        for size in ["-1", "1.5", "18446744073709551616", "\"9\""] {
+            let entry = format!(r#"{{"type":"file","path":"a","size":{size}}}"#);
+            assert!(serde_json::from_str::<Entry>(&entry).is_err(), "{size}");
+        }
+    }
+
+    #[test]
+    fn a_repository_is_open_only_where_the_hub_says_so() {
+        for (info, guarded) in [
+            (json!({"gated": false, "private": false}), false),
+            (json!({"gated": "auto", "private": false}), true),
+            (json!({"gated": "manual", "private": false}), true),
+            (json!({"gated": false, "private": true}), true),
+            (json!({"gated": null, "private": false}), true),
+            (json!({}), true),
+        ] {
+            let read: Info = serde_json::from_value(info.clone()).unwrap();
+            assert_eq!(read.is_guarded(), guarded, "{info}");
+        }
     }
 }

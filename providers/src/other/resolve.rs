@@ -138,10 +138,7 @@ fn refuse_revision(url: &SafeUrl, selection: &Selection) -> Result<(), ProviderE
 }
 
 fn refuse_filtered(name: &RelPath, selection: &Selection) -> Result<(), ProviderError> {
-    let globs = Globs::new(&selection.include, &selection.exclude).map_err(|error| {
-        ProviderError::new(ErrorKind::InvalidSource, error.to_string())
-            .hint("quote the pattern so that the shell leaves it alone")
-    })?;
+    let globs = Globs::new(&selection.include, &selection.exclude)?;
     if globs.wants(name.as_str()) {
         return Ok(());
     }

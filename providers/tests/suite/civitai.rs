@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod card;
 mod choice;
 mod errors;
 mod links;

@@ -41,6 +41,12 @@ trait Place: Default + Send + Sync + 'static {
     fn missing(&self, hub: &Hub) -> String;
     fn malformed(&self) -> Vec<&'static str>;
     fn foreign(&self) -> Vec<&'static str>;
+    fn several(&self, hub: &Hub) -> String {
+        self.good(hub)
+    }
+    fn with_token(&self) -> Option<(String, String)> {
+        None
+    }
     fn content(&self, hub: &Hub, source: &str, path: &RelPath) -> Vec<u8>;
     fn renew(&self, _: &Hub) {}
 }
@@ -96,6 +102,36 @@ impl<S: Place> Factory for World<S> {
         self.site.foreign().into_iter().map(Into::into).collect()
     }
 
+    fn hostile(&self) -> Vec<String> {
+        let mut sources = self.malformed();
+        for source in [self.good(), self.several(), self.gated()] {
+            for bad in [
+                "/../x",
+                "/%2e%2e/x",
+                "/..%2Fx",
+                "\\..\\x",
+                "?x=../y",
+                "@..",
+                "\0",
+                "\r\nX: y",
+                "\u{1b}[31m",
+            ] {
+                sources.push(format!("{source}{bad}"));
+            }
+            sources.push(source.replacen("://", "://user:pw@", 1));
+            sources.push(format!("user:pw@{source}"));
+        }
+        sources
+    }
+
+    fn with_token(&self) -> Option<(String, String)> {
+        self.site.with_token()
+    }
+
+    fn several(&self) -> String {
+        self.site.several(&self.hub)
+    }
+
     fn content(&self, source: &str, path: &RelPath) -> Vec<u8> {
         self.site.content(&self.hub, source, path)
     }
@@ -107,6 +143,14 @@ impl<S: Place> Factory for World<S> {
 
     fn change_content(&self) {
         self.hub.order(Fault::change_file());
+    }
+
+    fn ignore_ranges(&self) {
+        self.hub.order(Fault::ignore_range());
+    }
+
+    fn cut_bodies(&self, after: u64) {
+        self.hub.order(Fault::cut(after));
     }
 
     fn requests(&self) -> Vec<Seen> {
@@ -160,6 +204,10 @@ impl Place for OnHuggingFace {
 
     fn good(&self, _: &Hub) -> String {
         "hf://acme/tiny/model.safetensors".into()
+    }
+
+    fn several(&self, _: &Hub) -> String {
+        "acme/tiny".into()
     }
 
     fn gated(&self, _: &Hub) -> String {
@@ -227,6 +275,15 @@ impl Place for OnCivitai {
 
     fn gated(&self, _: &Hub) -> String {
         "civitai:5003@50030".into()
+    }
+
+    fn several(&self, _: &Hub) -> String {
+        "civitai:4384@128713".into()
+    }
+
+    fn with_token(&self) -> Option<(String, String)> {
+        let source = "https://civitai.com/api/download/models/128713?token=t0psecret&type=Model";
+        Some((source.into(), "t0psecret".into()))
     }
 
     fn missing(&self, _: &Hub) -> String {

@@ -16,4 +16,5 @@ mod other;
 mod ranged;
 mod raw;
 mod redirects;
+mod sources;
 mod wire;

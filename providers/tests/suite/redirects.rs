@@ -116,6 +116,29 @@ async fn a_circle_is_noticed_at_its_first_turn() {
 }
 
 #[tokio::test]
+async fn a_step_to_itself_is_a_circle_already() {
+    for location in ["/a", "?", "#top", ""] {
+        let server = Raw::start(move |_, _| redirect(location)).await;
+        let error = client().follow(&Request::get(server.url("/a"))).await;
+        let error = error.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Upstream, "{location:?}");
+        assert!(server.heads().len() <= 2, "{location:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_does_not_go_to_another_port_of_its_host() {
+    let other = Raw::start(|_, _| answer("200 OK", "", "x")).await;
+    let target = other.url("/x").as_url().to_string();
+    let home = Raw::start(move |_, _| redirect(&target)).await;
+    let token = Token::new("s3cret");
+    let request = Request::get(home.url("/x")).bearer(token.as_ref());
+    client().follow(&request).await.unwrap();
+    assert!(home.heads()[0].to_lowercase().contains("authorization"));
+    assert!(!other.heads()[0].to_lowercase().contains("authorization"));
+}
+
+#[tokio::test]
 async fn ten_redirects_are_followed_and_an_eleventh_is_not() {
     for (steps, good) in [(10, true), (11, false), (50, false)] {
         let server = Raw::start(move |_, nth| {

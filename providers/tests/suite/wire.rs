@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use modelferry_providers::http::Request;
-use modelferry_providers::{ErrorKind, ProviderError, SafeUrl};
+use modelferry_providers::http::{HttpSettings, LeastRate, Request};
+use modelferry_providers::{ErrorKind, Http, ProviderError, SafeUrl};
 
 use tokio::io::AsyncWriteExt;
 
@@ -248,4 +248,71 @@ async fn tls_server() -> u16 {
         }
     });
     port
+}
+
+#[tokio::test]
+async fn a_body_that_drips_is_stalled_however_steady_it_is() {
+    let settings = HttpSettings {
+        least_rate: LeastRate {
+            rate: 1000,
+            window: Duration::from_millis(500),
+        },
+        ..quick()
+    };
+    let http = Http::new(settings).unwrap();
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n".to_owned();
+    let bytes = head + &"x".repeat(4000);
+    let apart = Duration::from_millis(5);
+    let server = Raw::start(move |_, _| Play::Drip(bytes.clone().into_bytes(), apart)).await;
+    let request = Request::get(server.url("/x"));
+    let body = http.send(&request).await.unwrap().text(5000).await;
+    assert_eq!(body.unwrap_err().kind, ErrorKind::Stalled);
+    let mut answer = http.send(&request).await.unwrap();
+    let peeked = answer.peek(3000).await;
+    assert_eq!(peeked.unwrap_err().kind, ErrorKind::Stalled);
+}
+
+#[tokio::test]
+async fn line_breaks_in_a_header_are_no_headers_of_their_own() {
+    for location in ["/a\rSet-Cookie: x=1", "/a\0b", "/a\nX: y"] {
+        let text =
+            format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
+        let server = Raw::start(sends(&text)).await;
+        let outcome = client().follow(&Request::get(server.url("/x"))).await;
+        let error = outcome.unwrap_err();
+        assert!(
+            matches!(error.kind, ErrorKind::Upstream | ErrorKind::BlockedAddress),
+            "{location:?}: {error:?}"
+        );
+        let shown = format!("{error} {:?}", error.hint);
+        assert!(!shown.chars().any(char::is_control), "{shown:?}");
+        assert!(
+            server
+                .heads()
+                .iter()
+                .all(|head| head.starts_with("GET /x ") || head.starts_with("GET /a "))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_head_of_thousands_of_bytes_is_still_a_head() {
+    let text = format!(
+        "HTTP/1.1 200 OK\r\nX: {}\r\nContent-Length: 2\r\n\r\nok",
+        "x".repeat(16_000)
+    );
+    assert_eq!(text_of(sends(&text)).await.unwrap(), "ok");
+}
+
+#[tokio::test]
+async fn an_answer_of_another_version_or_an_early_hint_is_read() {
+    let early = "HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n";
+    let text = format!("{early}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    assert_eq!(text_of(sends(&text)).await.unwrap(), "ok");
+    assert_eq!(
+        text_of(sends("HTTP/1.0 200 OK\r\n\r\nto the end"))
+            .await
+            .unwrap(),
+        "to the end"
+    );
 }

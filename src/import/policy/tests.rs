@@ -162,14 +162,17 @@ fn a_kind_that_may_not_come_in_is_refused_unseen() {
 
 #[test]
 fn formats_are_told_by_content_and_text_is_always_one() {
-    let png = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0".as_slice();
+    // One black pixel.
+    let gif =
+        b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;"
+            .as_slice();
     let pickle = b"\x80\x02}.".as_slice();
     let text = b"just words\n".as_slice();
     let cases = [
-        ("image", png, true),
-        ("IMAGE/PNG", png, true),
-        ("image/jpeg", png, false),
-        ("weights", png, false),
+        ("image", gif, true),
+        ("IMAGE/GIF", gif, true),
+        ("image/jpeg", gif, false),
+        ("weights", gif, false),
         ("pickle", pickle, true),
         ("weights", pickle, true),
         ("safetensors", pickle, false),

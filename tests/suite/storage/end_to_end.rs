@@ -89,7 +89,7 @@ async fn a_name_is_not_there_until_its_bytes_are_verified() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert!(
-        looked > 10 && most_parts > 1,
+        looked > 3 && most_parts > 0,
         "{looked} looks, {most_parts} parts"
     );
     let ran = running.ended();

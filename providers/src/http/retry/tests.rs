@@ -1,6 +1,8 @@
+use proptest::prelude::*;
 use reqwest::header::HeaderValue;
 
 use super::*;
+use crate::http::watch::{LeastRate, Watch};
 use crate::url::SafeUrl;
 
 fn answer(status: u16, headers: &[(&'static str, &str)]) -> Answer {
@@ -11,7 +13,8 @@ fn answer(status: u16, headers: &[(&'static str, &str)]) -> Answer {
         response.headers_mut().insert(*name, value);
     }
     let url = SafeUrl::parse("https://example.com/x").unwrap();
-    Answer::new(url, response.into(), Duration::from_secs(1))
+    let watch = Watch::new(Duration::from_secs(1), LeastRate::default());
+    Answer::new(url, response.into(), watch)
 }
 
 fn date_in(seconds: u64) -> String {
@@ -151,4 +154,13 @@ async fn a_pause_longer_than_we_would_sit_out_is_an_error_that_names_it() {
         .unwrap_err();
     assert_eq!(error.kind, ErrorKind::RateLimited);
     assert_eq!(error.retry_after, Some(LONGEST_PAUSE));
+}
+
+proptest! {
+    #[test]
+    fn any_header_gives_a_wait_or_none(text in "[a-z0-9\";=,. -]{0,60}|[ -~]{0,60}") {
+        for name in ["retry-after", "ratelimit"] {
+            let _ = answer(429, &[(name, &text)]).wait_asked();
+        }
+    }
 }
