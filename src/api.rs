@@ -35,6 +35,9 @@ use crate::import::Ferry;
 
 /// A request's body at most; the largest that is meant is a few kilobytes.
 const BODY_LIMIT: usize = 1024 * 1024;
+/// What is read of a body all the same: a client that is cut off while it
+/// sends sees no answer, and does not learn why.
+const READ_LIMIT: usize = 8 * BODY_LIMIT;
 /// How long requests may go on once the server was asked to end.
 const GRACE: Duration = Duration::from_secs(20);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -97,7 +100,7 @@ impl Api {
             .route("/docs", get(openapi::page))
             .fallback(nothing_here)
             .method_not_allowed_fallback(wrong_method)
-            .layer(DefaultBodyLimit::max(BODY_LIMIT))
+            .layer(DefaultBodyLimit::max(READ_LIMIT))
             .layer(middleware::from_fn(name_request))
             .with_state(self)
     }

@@ -52,6 +52,14 @@ impl Problem {
         }
     }
 
+    /// A body that no request needs.
+    pub fn too_large() -> Self {
+        let error = Error::new(Code::TooLarge, "the request's body is over 1 MiB");
+        error
+            .hint("a request names its source; it does not carry the file")
+            .into()
+    }
+
     /// A malformed request.
     pub fn bad(message: impl Into<String>, hint: &str) -> Self {
         Error::new(Code::InvalidRequest, message).hint(hint).into()
@@ -101,10 +109,7 @@ impl From<PathRejection> for Problem {
 impl From<BytesRejection> for Problem {
     fn from(rejection: BytesRejection) -> Self {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            let error = Error::new(Code::TooLarge, "the request's body is over 1 MiB");
-            return error
-                .hint("files are uploaded in parts, not in this body")
-                .into();
+            return Self::too_large();
         }
         Self::bad(rejection.body_text(), "send the body again")
     }

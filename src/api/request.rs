@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::Api;
 use super::auth::Caller;
 use super::problem::Problem;
+use super::{Api, BODY_LIMIT};
 use crate::error::{Code, Error};
 use crate::request::ImportRequest;
 use crate::upload::{Kind, UploadSource};
@@ -115,6 +115,9 @@ pub(super) fn read(api: &Api, caller: &Caller, body: &[u8]) -> Result<Asked, Pro
 
 /// A body that is JSON of this shape.
 pub(super) fn from_body<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, Problem> {
+    if body.len() > BODY_LIMIT {
+        return Err(Problem::too_large());
+    }
     // A list would do for serde, field by field.
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(Problem::bad(
