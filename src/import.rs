@@ -5,7 +5,9 @@
 
 mod choose;
 mod early;
+mod fetch;
 mod judge;
+mod ledger;
 mod policy;
 mod register;
 mod sidecars;

@@ -74,6 +74,7 @@ pub fn inspect(
     let gate = Gate {
         policy: pickles,
         extra,
+        inside: false,
     };
     examine(path, &mut source, gate).map_err(|error| match error {
         InspectError::Refused(refusal) if refusal.reason != RefusalReason::HtmlInsteadOfFile => {
@@ -264,9 +265,9 @@ fn reads_as_pickle(
     let mut region = Region::new(source, 0, size);
     let report = pickle::walk_all(&mut Feed::new(&mut region), gate.extra)?;
     let went_on = match report.end {
-        End::Stopped => true,
+        End::Stopped | End::TooMuch(_) => true,
         End::Cut => !is_text,
-        End::Broken(_) | End::TooMuch(_) => false,
+        End::Broken(_) => false,
     };
     Ok(went_on && report.opcodes > 1)
 }

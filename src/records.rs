@@ -4,11 +4,13 @@
 //! lease of the worker that moves it are in its `WHERE`. Such a call answers
 //! `false` when the lease is lost; the worker then stops quietly.
 
+mod alone;
 mod artifacts;
 mod counts;
 mod db;
 mod entities;
 mod events;
+mod fetches;
 mod holdings;
 mod jobs;
 mod keys;
@@ -66,8 +68,10 @@ impl Records {
     /// [`Code::StorageError`](crate::error::Code::StorageError) when it can't
     /// be reached, opened or written.
     pub async fn open(place: impl Into<Database>) -> Result<Self, Error> {
+        let place = place.into();
+        let _alone = alone::alone(&place).await?;
         let records = Self {
-            db: Db::open(&place.into()).await?,
+            db: Db::open(&place).await?,
             ahead: Arc::default(),
         };
         records.set_clock().await?;

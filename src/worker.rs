@@ -4,12 +4,14 @@ mod errand;
 mod pool;
 mod recorder;
 
+use std::convert::Infallible;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use modelferry_providers::Plan;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -29,6 +31,8 @@ use crate::upload::Upload;
 
 /// How long a claim holds without being renewed.
 const LEASE: Duration = Duration::from_secs(30);
+/// How often dead workers are looked for.
+const WAKE: Duration = Duration::from_secs(2);
 /// How often an upload that another worker has is looked at again.
 const POLL: Duration = Duration::from_millis(500);
 
@@ -58,8 +62,11 @@ impl Worker {
         let folder = home.join("workers");
         let lock_path = folder.join(format!("{id}.lock"));
         let lock = fs::create_dir_all(&folder).and_then(|()| {
-            let lock = File::create_new(&lock_path)?;
+            // Under its own name it is locked already: nobody takes it for a dead one's.
+            let unlocked = folder.join(format!("{id}.new"));
+            let lock = File::create_new(&unlocked)?;
             lock.lock()?;
+            fs::rename(&unlocked, &lock_path)?;
             Ok(lock)
         });
         let lock = lock.map_err(|error| {
@@ -102,6 +109,16 @@ impl Worker {
             let _ = fs::remove_file(lock_path);
         }
         Ok(())
+    }
+
+    /// Does so again and again: what a worker waits for may be a dead one's.
+    async fn keep_freeing_the_dead(&self, records: &Records) -> Infallible {
+        loop {
+            tokio::time::sleep(WAKE).await;
+            if let Err(error) = self.free_the_dead(records).await {
+                tracing::warn!(%error, "dead workers could not be looked for");
+            }
+        }
     }
 
     fn dead_workers(&self) -> Vec<(String, PathBuf)> {
@@ -174,7 +191,11 @@ impl Worker {
     ) -> Result<(), Stop> {
         let working = cancel.child_token();
         let keeper = keep_lease(ferry.records.clone(), claim.clone(), lease, working.clone());
-        let outcome = import::run(ferry, &claim, resolved, observer, &working).await;
+        let import = import::run(ferry, &claim, resolved, observer, &working).boxed();
+        let outcome = tokio::select! {
+            outcome = import => outcome,
+            never = self.keep_freeing_the_dead(&ferry.records) => match never {},
+        };
         drop(keeper);
         if outcome.is_err() {
             match ferry.records.release(&claim).await {

@@ -14,6 +14,12 @@ impl<T: Read + Seek + ?Sized> Content for T {}
 
 /// How much one read fetches.
 const WINDOW: u64 = 64 * 1024;
+/// Pickle opcodes that are walked in one file: so many, and one more for so many bytes. Checkpoints
+/// have some thousand; a second or so is spent on a file that has more than this.
+const OPCODES_FREE: u64 = 20_000_000;
+const BYTES_AN_OPCODE: u64 = 32;
+/// Entries of archives that are walked whole: so many bytes, and twice the file's.
+const UNPACKED_FREE: u64 = 512 * 1024 * 1024;
 
 /// A file of known size, read through one buffer.
 pub(super) struct Source<'a> {
@@ -22,6 +28,14 @@ pub(super) struct Source<'a> {
     at: Option<u64>,
     window: Vec<u8>,
     window_start: u64,
+    budget: Budget,
+}
+
+/// The work that may still be spent on a file and on the files inside it.
+#[derive(Clone, Copy)]
+pub(super) struct Budget {
+    opcodes: u64,
+    unpacked: u64,
 }
 
 impl<'a> Source<'a> {
@@ -32,7 +46,35 @@ impl<'a> Source<'a> {
             at: None,
             window: Vec::new(),
             window_start: 0,
+            budget: Budget {
+                opcodes: OPCODES_FREE + size / BYTES_AN_OPCODE,
+                unpacked: UNPACKED_FREE.saturating_add(size.saturating_mul(2)),
+            },
         }
+    }
+
+    /// What may still be spent, to be handed to a file inside this one and taken back after.
+    pub(super) fn budget(&self) -> Budget {
+        self.budget
+    }
+
+    /// Goes on with what another file left.
+    pub(super) fn set_budget(&mut self, budget: Budget) {
+        self.budget = budget;
+    }
+
+    /// Grants up to `most` of the pickle opcodes that may still be walked in this file.
+    pub(super) fn grant(&mut self, most: u64) -> u64 {
+        let granted = most.min(self.budget.opcodes);
+        self.budget.opcodes -= granted;
+        granted
+    }
+
+    /// Whether an archive's entry may be read that is so many bytes when unpacked.
+    pub(super) fn may_unpack(&mut self, bytes: u64) -> bool {
+        let left = self.budget.unpacked.checked_sub(bytes);
+        self.budget.unpacked = left.unwrap_or(0);
+        left.is_some()
     }
 
     pub(super) fn size(&self) -> u64 {
@@ -84,8 +126,8 @@ impl<'a> Source<'a> {
         }
         let held = self.in_window(offset);
         let n = held.len().min(into.len());
-        for (to, from) in into.iter_mut().zip(held) {
-            *to = *from;
+        if let (Some(to), Some(from)) = (into.get_mut(..n), held.get(..n)) {
+            to.copy_from_slice(from);
         }
         if n == 0 {
             Err(self.ended_early(offset))

@@ -7,6 +7,7 @@ use modelferry_fixtures::build::{
 };
 
 mod corpus;
+mod mutations;
 
 use super::{AllowList, Finding, Format, InspectError, PicklePolicy, RefusalReason, inspect};
 

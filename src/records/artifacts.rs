@@ -227,40 +227,20 @@ impl Records {
         position: u32,
         stored: &Stored,
     ) -> Result<bool, Error> {
+        self.store_all(claim, &[(position, stored.clone())]).await
+    }
+
+    /// Records that these files' blobs are published, all or none.
+    ///
+    /// # Errors
+    /// When the database can't be written.
+    pub async fn store_all(&self, claim: &Claim, files: &[(u32, Stored)]) -> Result<bool, Error> {
         let Some(mut tx) = self.leased(claim).await? else {
             return Ok(false);
         };
-        execute!(
-            tx,
-            "UPDATE artifacts SET status = 'stored', size = $3, sha256 = $4, verification = $5, \
-             bytes_transferred = bytes_transferred + $6, reused = $7, repaired = $8, checkpoint = NULL, error_code = NULL \
-             WHERE upload_id = $1 AND position = $2",
-            claim.upload_id(),
-            i64::from(position),
-            to_db(stored.size),
-            stored.sha256.to_string(),
-            stored.verification.as_str(),
-            to_db(stored.bytes_transferred),
-            stored.reused,
-            stored.repaired
-        )?;
-        execute!(
-            tx,
-            "DELETE FROM artifact_parts WHERE upload_id = $1 AND position = $2",
-            claim.upload_id(),
-            i64::from(position)
-        )?;
-        execute!(
-            tx,
-            "INSERT INTO blobs (sha256, size, git_sha1, created_at) \
-             SELECT $3, $4, git_sha1, $5 FROM artifacts WHERE upload_id = $1 AND position = $2 \
-             ON CONFLICT (sha256) DO UPDATE SET git_sha1 = COALESCE(excluded.git_sha1, blobs.git_sha1)",
-            claim.upload_id(),
-            i64::from(position),
-            stored.sha256.to_string(),
-            to_db(stored.size),
-            self.now()
-        )?;
+        for (position, stored) in files {
+            put_stored(&mut tx, claim, *position, stored, self.now()).await?;
+        }
         tx.commit().await?;
         Ok(true)
     }
@@ -313,6 +293,47 @@ impl Records {
             .map(|(text,)| word("a blob's hash", &text))
             .transpose()
     }
+}
+
+async fn put_stored(
+    tx: &mut Tx,
+    claim: &Claim,
+    position: u32,
+    stored: &Stored,
+    at: i64,
+) -> Result<(), Error> {
+    execute!(
+        tx,
+        "UPDATE artifacts SET status = 'stored', size = $3, sha256 = $4, verification = $5, \
+         bytes_transferred = bytes_transferred + $6, reused = $7, repaired = $8, checkpoint = NULL, error_code = NULL \
+         WHERE upload_id = $1 AND position = $2",
+        claim.upload_id(),
+        i64::from(position),
+        to_db(stored.size),
+        stored.sha256.to_string(),
+        stored.verification.as_str(),
+        to_db(stored.bytes_transferred),
+        stored.reused,
+        stored.repaired
+    )?;
+    execute!(
+        tx,
+        "DELETE FROM artifact_parts WHERE upload_id = $1 AND position = $2",
+        claim.upload_id(),
+        i64::from(position)
+    )?;
+    execute!(
+        tx,
+        "INSERT INTO blobs (sha256, size, git_sha1, created_at) \
+         SELECT $3, $4, git_sha1, $5 FROM artifacts WHERE upload_id = $1 AND position = $2 \
+         ON CONFLICT (sha256) DO UPDATE SET git_sha1 = COALESCE(excluded.git_sha1, blobs.git_sha1)",
+        claim.upload_id(),
+        i64::from(position),
+        stored.sha256.to_string(),
+        to_db(stored.size),
+        at
+    )?;
+    Ok(())
 }
 
 async fn delete_artifacts(tx: &mut Tx, upload: &str) -> Result<(), Error> {

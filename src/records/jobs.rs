@@ -151,6 +151,11 @@ impl Records {
     pub async fn release_dead(&self, worker: &str) -> Result<u64, Error> {
         let mut tx = self.db.write().await?;
         execute!(tx, "DELETE FROM condemned WHERE worker = $1", worker)?;
+        execute!(
+            tx,
+            "UPDATE syncs SET lease_owner = NULL, lease_token = NULL, lease_until = 0 WHERE lease_owner = $1",
+            worker,
+        )?;
         let freed = execute!(
             tx,
             "UPDATE jobs SET lease_owner = NULL, lease_token = NULL, lease_until = 0 WHERE lease_owner = $1",

@@ -5,6 +5,7 @@ use sqlx::AssertSqlSafe;
 
 use super::db::{Tx, execute};
 use super::events::put_status;
+use super::fetches::end_fetches;
 use super::queue::enqueue;
 use super::{Claim, Records, UploadDetail, to_db};
 use crate::error::{Code, Error};
@@ -239,5 +240,5 @@ async fn end_job(tx: &mut Tx, claim: &Claim) -> Result<(), Error> {
         claim.upload_id(),
         claim.token(),
     )?;
-    Ok(())
+    end_fetches(tx, claim.upload_id()).await
 }

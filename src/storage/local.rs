@@ -5,7 +5,7 @@ mod listing;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +43,8 @@ impl LocalStorage {
             sweep_unfinished(&root.join("staging"))?;
             let probe = root.join(format!("staging/.probe-{}", uuid::Uuid::now_v7().simple()));
             new_file(&probe)?;
-            fs::remove_file(&probe)
+            // Another process that starts now may have swept it.
+            found(fs::remove_file(&probe)).map(drop)
         };
         prepare().map_err(|error| failed("prepare", root, &error))?;
         Ok(Self { root: root.into() })
@@ -361,8 +362,14 @@ fn existing_file(path: &Path) -> io::Result<File> {
 
 /// Writes a file that is locked until it is whole. Returns it, still locked.
 fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> io::Result<File> {
-    let mut file = new_file(path)?;
-    file.lock()?;
+    let mut file = loop {
+        let file = new_file(path)?;
+        file.lock()?;
+        // A process that starts sweeps what is not locked: it may have come in between.
+        if file.metadata()?.nlink() > 0 {
+            break file;
+        }
+    };
     file.write_all(bytes)?;
     file.set_permissions(fs::Permissions::from_mode(mode))?;
     file.sync_all()?;

@@ -19,6 +19,7 @@ mod faults;
 mod gc;
 mod import;
 mod interrupt;
+mod once;
 mod pipeline;
 mod program;
 mod real_input;

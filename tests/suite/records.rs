@@ -6,6 +6,7 @@ mod failures;
 mod holdings;
 mod moves;
 mod queue;
+mod syncs;
 mod uploads;
 
 use std::time::Duration;

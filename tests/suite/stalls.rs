@@ -19,7 +19,7 @@ async fn impatient(hub: &Hub, patience: Patience) -> Pipeline {
 #[tokio::test]
 async fn a_drip_that_never_ends_is_a_stall() {
     let (hub, url) = hub_with(parted(21)).await;
-    hub.order(Fault::drip(200).method("GET").skip(1));
+    hub.order(Fault::drip(200).method("GET").skip(2));
     let patience = Patience {
         least_rate: 1024,
         window: Duration::from_millis(400),
@@ -37,7 +37,7 @@ async fn a_drip_is_dropped_and_the_rest_asked_for_anew() {
     let file = parted(22);
     let content = file.content.clone();
     let (hub, url) = hub_with(file).await;
-    hub.order(Fault::drip(200).method("GET").skip(1).times(2));
+    hub.order(Fault::drip(200).method("GET").skip(2).times(2));
     let patience = Patience {
         least_rate: 1024,
         window: Duration::from_millis(400),
@@ -54,7 +54,7 @@ async fn a_range_far_behind_its_siblings_is_raced_and_the_first_one_wins() {
     let content = file.content.clone();
     let (hub, url) = hub_with(file).await;
     // Alone, this range would take more than an hour.
-    hub.order(Fault::throttle(2000).method("GET").skip(3).times(1));
+    hub.order(Fault::throttle(2000).method("GET").skip(5).times(1));
     let patience = Patience {
         grace: Duration::from_millis(300),
         least_rate: 1,

@@ -49,6 +49,33 @@ fn an_archive_in_an_archive_is_warned_of_or_refused() {
 }
 
 #[test]
+fn a_zip_in_a_zip_is_judged_as_the_file_it_is() {
+    let npz = |bytes: Vec<u8>| Zip::new([Entry::stored("a.npy", bytes)]).finish();
+    let outer = |name: &str, inner: Vec<u8>| {
+        [
+            Zip::new([Entry::stored(name, inner.clone())]).finish(),
+            Zip::new([Entry::deflated(name, &inner)]).finish(),
+        ]
+    };
+    for zip in outer("one/a.npz", npz(array())) {
+        assert!(look("data.zip", &zip).is_ok());
+    }
+    for zip in outer("one/a.pt", torch::checkpoint().finish()) {
+        assert!(look("data.zip", &zip).is_ok());
+    }
+    for zip in outer("one/a.pt", torch::zipped(&system(), &[]).finish()) {
+        assert_unsafe("data.zip", &zip, "`one/a.pt`: its entry `model/data.pkl`");
+    }
+    let deeper = Zip::new([Entry::stored("b.pt", torch::checkpoint().finish())]).finish();
+    for zip in outer("a.zip", deeper) {
+        assert_unsafe("data.zip", &zip, "was not looked into");
+    }
+    for zip in outer("a.npz", npz(array())[..40].to_vec()) {
+        assert_malformed("data.zip", &zip, "`a.npz`: the zip archive is cut");
+    }
+}
+
+#[test]
 fn numpy_archives_hold_arrays() {
     let npz = |entry: Entry| Zip::new([Entry::stored("a.npy", array()), entry]).finish();
     assert_eq!(

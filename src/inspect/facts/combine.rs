@@ -16,22 +16,10 @@ impl Facts {
             .filter(|(_, facts)| !facts.is_empty())
             .collect();
         files.sort_by_key(|(path, _)| (path.matches('/').count(), *path));
-        let mut groups: BTreeMap<(&str, String), Self> = BTreeMap::new();
-        for (path, facts) in files
+        let weights = files
             .iter()
-            .filter(|(path, facts)| !path.ends_with(".json") && facts.tensors.is_some())
-        {
-            let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-            let group = groups.entry((folder, without_shard(name))).or_default();
-            group.sum(facts);
-        }
-        let mut of_folder: BTreeMap<&str, Self> = BTreeMap::new();
-        for ((folder, _), group) in groups {
-            let best = of_folder.entry(folder).or_default();
-            if best.parameters <= group.parameters {
-                *best = group;
-            }
-        }
+            .filter(|(path, facts)| !path.ends_with(".json") && facts.tensors.is_some());
+        let of_folder = largest_of_each_folder(weights.copied());
         let index = files
             .iter()
             .find(|(_, facts)| facts.model_type == Some(ModelType::Pipeline));
@@ -98,6 +86,26 @@ impl Facts {
             self.context_length = self.context_length.or(other.context_length);
         }
     }
+}
+
+/// Sums the shards of each model, and keeps the largest model of each folder.
+fn largest_of_each_folder<'f>(
+    files: impl Iterator<Item = (&'f str, &'f Facts)>,
+) -> BTreeMap<&'f str, Facts> {
+    let mut groups: BTreeMap<(&str, String), Facts> = BTreeMap::new();
+    for (path, facts) in files {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let group = groups.entry((folder, without_shard(name))).or_default();
+        group.sum(facts);
+    }
+    let mut of_folder: BTreeMap<&str, Facts> = BTreeMap::new();
+    for ((folder, _), group) in groups {
+        let best = of_folder.entry(folder).or_default();
+        if best.parameters <= group.parameters {
+            *best = group;
+        }
+    }
+    of_folder
 }
 
 /// `model-00001-of-00003.safetensors` without its number.

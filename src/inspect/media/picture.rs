@@ -3,7 +3,7 @@
 use super::{MAX_PARTS, cursor, pixels};
 use crate::inspect::{
     finding::{InspectError, malformed},
-    source::Source,
+    source::{Cursor, Source},
 };
 
 type Size = (u64, u64);
@@ -51,23 +51,9 @@ pub(super) fn jpeg(source: &mut Source<'_>) -> Result<Size, InspectError> {
     let mut size = None;
     for _ in 0..MAX_PARTS {
         let at = cursor.position();
-        let [lead, mut marker] = cursor.array()?;
-        while marker == 0xff {
-            [marker] = cursor.array()?;
-        }
-        match marker {
-            _ if lead != 0xff => {
-                return Err(malformed(format!(
-                    "the JPEG picture has no segment at byte {at}"
-                )));
-            }
-            0xd0..=0xd7 | 0x01 => continue,
-            0xd9 => {
-                return Err(malformed(format!(
-                    "the JPEG file ends at byte {at} with no picture in it"
-                )));
-            }
-            _ => {}
+        let marker = jpeg_marker(&mut cursor)?;
+        if matches!(marker, 0xd0..=0xd7 | 0x01) {
+            continue;
         }
         let length = u64::from(u16::from_be_bytes(cursor.array()?));
         let rest = length.checked_sub(2).ok_or_else(|| {
@@ -96,6 +82,26 @@ pub(super) fn jpeg(source: &mut Source<'_>) -> Result<Size, InspectError> {
         }
     }
     size.ok_or_else(|| malformed("the JPEG file holds no picture"))
+}
+
+/// The next marker, which is not the end.
+fn jpeg_marker(cursor: &mut Cursor<'_, '_>) -> Result<u8, InspectError> {
+    let at = cursor.position();
+    let [lead, mut marker] = cursor.array()?;
+    while marker == 0xff {
+        [marker] = cursor.array()?;
+    }
+    if lead != 0xff {
+        return Err(malformed(format!(
+            "the JPEG picture has no segment at byte {at}"
+        )));
+    }
+    if marker == 0xd9 {
+        return Err(malformed(format!(
+            "the JPEG file ends at byte {at} with no picture in it"
+        )));
+    }
+    Ok(marker)
 }
 
 pub(super) fn gif(source: &mut Source<'_>) -> Result<Size, InspectError> {

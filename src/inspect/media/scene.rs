@@ -8,6 +8,9 @@ use crate::inspect::{
     source::Source,
 };
 
+/// Longest JSON that is parsed: a parser's memory can grow as deep as its input.
+const MAX_JSON: u64 = 32 * 1024 * 1024;
+
 /// Checks the header's length against the file, and that the first chunk is JSON.
 pub(super) fn glb(source: &mut Source<'_>) -> Result<(), InspectError> {
     let size = source.size();
@@ -35,6 +38,9 @@ pub(super) fn glb(source: &mut Source<'_>) -> Result<(), InspectError> {
         return Err(malformed("the GLB file has no JSON at byte 12"));
     }
     cursor.need(json)?;
+    if json > MAX_JSON {
+        return Ok(());
+    }
     let text = BufReader::new(cursor.take(json));
     let parsed: Result<serde::de::IgnoredAny, _> = serde_json::from_reader(text);
     parsed

@@ -22,64 +22,101 @@ pub(super) struct Tensors {
     pub(super) outside: Option<String>,
 }
 
+/// What a tensor says of itself.
+struct Told {
+    name: String,
+    kind: u64,
+    elements: Option<u64>,
+    dimensions: usize,
+    /// Bytes of raw data; none where the numbers are kept otherwise.
+    raw: u64,
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            kind: 0,
+            elements: Some(1),
+            dimensions: 0,
+            raw: 0,
+        }
+    }
+}
+
+impl Told {
+    fn size(&mut self, n: u64) {
+        self.elements = self.elements.and_then(|product| product.checked_mul(n));
+        self.dimensions += 1;
+    }
+
+    /// The type's name and the number of elements, or what is wrong.
+    fn check(&self) -> Result<(&'static str, u64), String> {
+        let elements = self.elements.filter(|_| self.dimensions <= MAX_DIMENSIONS);
+        let elements = elements.ok_or("has a shape too large to be real")?;
+        let (dtype, bits) = element(self.kind)
+            .ok_or_else(|| format!("has type {}, which does not exist", self.kind))?;
+        let needs = bits.map(|bits| elements.checked_mul(bits).map(|bits| bits.div_ceil(8)));
+        match needs {
+            Some(needs) if self.raw > 0 && needs != Some(self.raw) => Err(format!(
+                "has {} bytes, which is not what its shape needs",
+                self.raw
+            )),
+            _ => Ok((dtype, elements)),
+        }
+    }
+}
+
 impl Tensors {
+    /// Reads a tensor and checks its bytes against its shape.
     pub(super) fn read(
         &mut self,
         messages: &mut Messages<'_, '_>,
         tensor: Field,
     ) -> Result<(), InspectError> {
+        let told = self.fields(messages, tensor)?;
+        let (dtype, elements) = told.check().map_err(|fault| {
+            malformed(format!(
+                "the ONNX tensor `{}` at byte {} {fault}",
+                shown(&told.name, 80),
+                tensor.at
+            ))
+        })?;
+        self.census.count(dtype, elements);
+        self.census.name(&told.name, None);
+        Ok(())
+    }
+
+    fn fields(
+        &mut self,
+        messages: &mut Messages<'_, '_>,
+        tensor: Field,
+    ) -> Result<Told, InspectError> {
         let end = messages.position() + tensor.value;
-        let (mut elements, mut dimensions) = (Some(1_u64), 0);
-        let (mut kind, mut raw, mut name) = (0, None, String::new());
-        let mut size = |n: u64| {
-            elements = elements.and_then(|product| product.checked_mul(n));
-            dimensions += 1;
-        };
+        let mut told = Told::default();
         while let Some(field) = messages.next(end)? {
             match (field.number, field.wire) {
-                (DIMENSIONS, NUMBER) => size(field.value),
+                (DIMENSIONS, NUMBER) => told.size(field.value),
                 (DIMENSIONS, BYTES) => {
                     let packed = messages.position() + field.value;
                     while messages.position() < packed {
-                        size(messages.varint()?);
+                        told.size(messages.varint()?);
                     }
                 }
-                (TYPE, NUMBER) => kind = field.value,
+                (TYPE, NUMBER) => told.kind = field.value,
                 (NAME, BYTES) => {
-                    name = String::from_utf8_lossy(&messages.take(field, 256)?).into_owned();
+                    let name = messages.take(field, 256)?;
+                    told.name = String::from_utf8_lossy(&name).into_owned();
                 }
                 (RAW, BYTES) => {
-                    raw = Some(field.value);
+                    told.raw = field.value;
                     messages.skip(field)?;
                 }
                 (EXTERNAL, BYTES) => self.external(messages, field)?,
                 _ => messages.skip(field)?,
             }
         }
-        let fault = |fault: String| {
-            let name = shown(&name, 80);
-            Err(malformed(format!(
-                "the ONNX tensor `{name}` at byte {} {fault}",
-                tensor.at
-            )))
-        };
-        let Some(elements) = elements.filter(|_| dimensions <= MAX_DIMENSIONS) else {
-            return fault("has a shape too large to be real".to_owned());
-        };
-        let Some((dtype, bits)) = element(kind) else {
-            return fault(format!("has type {kind}, which does not exist"));
-        };
-        if let (Some(has), Some(bits)) = (raw.filter(|has| *has > 0), bits) {
-            let needs = elements.checked_mul(bits).map(|bits| bits.div_ceil(8));
-            if needs != Some(has) {
-                return fault(format!(
-                    "has {has} bytes, which is not what its shape needs"
-                ));
-            }
-        }
-        self.census.count(dtype, elements);
-        self.census.name(&name, None);
-        Ok(())
+        Ok(told)
     }
 
     /// `StringStringEntryProto`: under `location`, a path beside the model and nowhere else.

@@ -5,6 +5,8 @@ use std::io;
 use super::super::source::Source;
 
 const BUFFER: usize = 64 * 1024;
+/// Opcodes that are asked for at once.
+const GRANT: u64 = 4096;
 
 /// Where a pickle's bytes come from: a stretch of a file, or an entry being inflated.
 pub(in super::super) trait Stream {
@@ -14,6 +16,8 @@ pub(in super::super) trait Stream {
     fn skip(&mut self, length: u64) -> io::Result<u64>;
     /// The length of the whole stream.
     fn length(&self) -> u64;
+    /// Grants up to `most` opcodes of those that the file as a whole may take.
+    fn grant(&mut self, most: u64) -> u64;
 }
 
 /// A stretch of a file.
@@ -58,6 +62,10 @@ impl Stream for Region<'_, '_> {
     fn length(&self) -> u64 {
         self.end.saturating_sub(self.start)
     }
+
+    fn grant(&mut self, most: u64) -> u64 {
+        self.source.grant(most)
+    }
 }
 
 /// Reads opcodes and operands. `None` or `false` means that the stream ended first.
@@ -66,6 +74,7 @@ pub(in super::super) struct Feed<'a> {
     buffer: Vec<u8>,
     at: usize,
     position: u64,
+    granted: u64,
 }
 
 /// A line up to its newline, cut to what was asked to be kept.
@@ -81,7 +90,18 @@ impl<'a> Feed<'a> {
             buffer: Vec::new(),
             at: 0,
             position: 0,
+            granted: 0,
         }
+    }
+
+    /// Takes one of the opcodes that the file may have; `false` where there are none left.
+    pub(super) fn spend(&mut self) -> bool {
+        if self.granted == 0 {
+            self.granted = self.stream.grant(GRANT);
+        }
+        let some = self.granted > 0;
+        self.granted -= u64::from(some);
+        some
     }
 
     /// Bytes read so far.
@@ -106,10 +126,7 @@ impl<'a> Feed<'a> {
 
     pub(in super::super) fn byte(&mut self) -> io::Result<Option<u8>> {
         let byte = self.peek()?;
-        if byte.is_some() {
-            self.at += 1;
-            self.position += 1;
-        }
+        self.advance(usize::from(byte.is_some()));
         Ok(byte)
     }
 
@@ -136,14 +153,28 @@ impl<'a> Feed<'a> {
             return Ok(None);
         }
         let mut bytes = Vec::with_capacity(kept);
-        for _ in 0..kept {
-            match self.byte()? {
-                Some(byte) => bytes.push(byte),
-                None => return Ok(None),
+        while bytes.len() < kept {
+            if self.peek()?.is_none() {
+                return Ok(None);
             }
+            let held = self.held();
+            let part = held.get(..kept - bytes.len()).unwrap_or(held);
+            bytes.extend_from_slice(part);
+            let taken = part.len();
+            self.advance(taken);
         }
         let rest = length - kept as u64;
         Ok(self.skip(rest)?.then_some(bytes))
+    }
+
+    /// What the buffer holds that was not taken yet.
+    fn held(&self) -> &[u8] {
+        self.buffer.get(self.at..).unwrap_or_default()
+    }
+
+    fn advance(&mut self, by: usize) {
+        self.at += by;
+        self.position += by as u64;
     }
 
     pub(in super::super) fn skip(&mut self, length: u64) -> io::Result<bool> {
@@ -161,13 +192,20 @@ impl<'a> Feed<'a> {
             bytes: Vec::new(),
             whole: true,
         };
-        loop {
-            match self.byte()? {
-                None => return Ok(None),
-                Some(b'\n') => return Ok(Some(line)),
-                Some(byte) if line.bytes.len() < keep => line.bytes.push(byte),
-                Some(_) => line.whole = false,
+        while self.peek()?.is_some() {
+            let held = self.held();
+            let end = held.iter().position(|byte| *byte == b'\n');
+            let part = held.get(..end.unwrap_or(held.len())).unwrap_or(held);
+            let room = keep - line.bytes.len();
+            line.whole &= part.len() <= room;
+            line.bytes
+                .extend_from_slice(part.get(..room).unwrap_or(part));
+            let taken = part.len() + usize::from(end.is_some());
+            self.advance(taken);
+            if end.is_some() {
+                return Ok(Some(line));
             }
         }
+        Ok(None)
     }
 }

@@ -11,6 +11,8 @@ use super::{
 pub(in super::super) struct Gate<'g> {
     pub(in super::super) policy: PicklePolicy,
     pub(in super::super) extra: &'g AllowList,
+    /// Whether this is a file inside an archive, where no further archive is opened.
+    pub(in super::super) inside: bool,
 }
 
 const USE_SAFETENSORS: &str =

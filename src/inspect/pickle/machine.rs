@@ -22,16 +22,14 @@ mod invoke;
 mod operands;
 mod stack;
 
-/// Most opcodes in one pickle.
-const MAX_OPCODES: u64 = 50_000_000;
 const MAX_STACK: usize = 1_000_000;
 const MAX_MARKS: usize = 100_000;
 const MAX_MEMO: usize = 2_000_000;
 /// Bytes that may be spent on contents of values; beyond it values are known by type alone.
-const MAX_CONTENTS: usize = 128 * 1024 * 1024;
+const MAX_CONTENTS: usize = 48 * 1024 * 1024;
 /// Most storages and distinct references one pickle may name.
-const MAX_STORAGES: usize = 1_000_000;
-const MAX_REFERENCES: usize = 100_000;
+const MAX_STORAGES: usize = 250_000;
+const MAX_REFERENCES: usize = 4096;
 
 /// Walks one pickle from where `feed` stands to its STOP, or to where a loader would fail.
 ///
@@ -120,7 +118,7 @@ impl Machine<'_, '_> {
         }
         self.opcode = self.operand_byte()?;
         self.report.opcodes += 1;
-        if self.report.opcodes > MAX_OPCODES {
+        if !self.feed.spend() {
             return too_much("it has too many opcodes");
         }
         if self.opcode == op::STOP {

@@ -41,6 +41,10 @@ pub(super) fn never_allowed(module: &str, name: &str) -> bool {
     if name.contains('.') || !is_dotted_identifier(module) {
         return true;
     }
+    // `numpy.__builtins__`, `torch.os`: what a module happens to hold beside its own names.
+    if name.starts_with("__") || is_dangerous_package(name) {
+        return true;
+    }
     let package = module.split('.').next().unwrap_or(module);
     match (module, name) {
         ("builtins", _) => is_dangerous_builtin(name),
@@ -49,11 +53,12 @@ pub(super) fn never_allowed(module: &str, name: &str) -> bool {
         ("torch.serialization", "load" | "_load" | "_legacy_load" | "save") => true,
         ("numpy", "load" | "loads" | "fromfile" | "memmap" | "save" | "savez") => true,
         ("pandas", "read_pickle" | "eval") => true,
-        ("logging.config", _) | ("distutils.core", _) | ("numpy.testing", _) => true,
+        ("logging.config", _) => true,
         _ if module.starts_with("torch.hub") || module.starts_with("torch.utils.cpp_extension") => {
             true
         }
         _ if module.starts_with("torch.jit") || module.starts_with("torch.package") => true,
+        _ if RUNNERS.iter().any(|runner| module.starts_with(runner)) => true,
         _ if module.starts_with("multiprocessing")
             || module.starts_with("torch.multiprocessing") =>
         {
@@ -62,6 +67,21 @@ pub(super) fn never_allowed(module: &str, name: &str) -> bool {
         _ => is_dangerous_package(package),
     }
 }
+
+/// Modules of PyTorch and NumPy whose functions compile, run or fetch what they are given.
+const RUNNERS: [&str; 11] = [
+    "torch._dynamo",
+    "torch._inductor",
+    "torch.distributed.nn.jit",
+    "torch.fx.experimental",
+    "torch.utils._config_module",
+    "torch.utils.bottleneck",
+    "torch.utils.collect_env",
+    "torch.utils.data.datapipes.utils.decoder",
+    "numpy.f2py",
+    "numpy.distutils",
+    "numpy.testing",
+];
 
 fn is_dangerous_builtin(name: &str) -> bool {
     matches!(
@@ -206,5 +226,16 @@ fn is_dangerous_package(package: &str) -> bool {
             | "_winapi"
             | "test"
             | "faulthandler"
+            | "mailcap"
+            | "uuid"
+            | "_osx_support"
+            | "_aix_support"
+            | "_pyrepl"
+            | "nntplib"
+            | "cgitb"
+            | "pyclbr"
+            | "antigravity"
+            | "hydra"
+            | "numexpr"
     )
 }

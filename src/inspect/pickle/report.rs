@@ -90,9 +90,14 @@ impl Report {
     }
 
     /// Whether running the pickle would have done something the policy forbids: it was called, or
-    /// the whole pickle loads.
+    /// the whole pickle loads. One that goes on for too long to be followed counts, because what
+    /// it does in the end is not known.
     pub(in super::super) fn is_hostile_program(&self) -> bool {
-        self.called_unlisted || (self.end == End::Stopped && !self.violations.is_empty())
+        match self.end {
+            End::TooMuch(_) => true,
+            End::Stopped => self.called_unlisted || !self.violations.is_empty(),
+            End::Cut | End::Broken(_) => self.called_unlisted,
+        }
     }
 }
 

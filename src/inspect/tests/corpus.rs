@@ -3,7 +3,7 @@
 use modelferry_fixtures::corpus::{Case, malformed, unsafe_pickles};
 
 use super::{look, refusal};
-use crate::inspect::Format;
+use crate::inspect::{Format, InspectError};
 
 fn faults(cases: &[Case]) -> Vec<String> {
     let judged = |case: &Case| {
@@ -24,6 +24,23 @@ fn every_unsafe_pickle_is_refused_by_its_rule() {
     let cases = unsafe_pickles();
     assert!(cases.len() >= 40);
     assert_eq!(faults(&cases), Vec::<String>::new());
+}
+
+#[test]
+fn nobody_is_told_to_allow_what_runs_code() {
+    for case in unsafe_pickles() {
+        let Err(InspectError::Refused(refusal)) = look(&case.path, &case.bytes) else {
+            panic!("{} is refused", case.name);
+        };
+        let hint = refusal.hint.unwrap_or_default();
+        let harmless = [
+            "torch.nn.modules.container Sequential",
+            "__main__ Model",
+            "numpy size",
+        ];
+        let told = hint.contains("allow-list") && !harmless.iter().any(|line| hint.contains(line));
+        assert!(!told, "{}: {hint}", case.name);
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use modelferry_fixtures::build::{Entry, Zip};
+use modelferry_fixtures::build::{Entry, Zip, deflate};
 
 use super::{Directory, Unpacked, directory};
 use crate::inspect::{finding::InspectError, pickle::Stream, source::Source};
@@ -173,4 +173,8 @@ fn an_entry_is_unpacked_and_checked() {
         Some((Vec::new(), false))
     );
     assert_eq!(unpack(entry().method(14)), None);
+    // A stream that goes on where the entry ends, as the decoder sees it, is damaged and no failed read.
+    let cut = deflate(b"hello, hello, hello")[..6].to_vec();
+    let (head, whole) = unpack(Entry::stored("a", cut).method(8).size(19)).unwrap();
+    assert!(head.len() <= 3 && !whole);
 }

@@ -27,11 +27,17 @@ enum Bytes<'s, 'a> {
     Deflated(Box<DeflateDecoder<Reader<'s, 'a>>>),
 }
 
-struct Reader<'s, 'a>(Region<'s, 'a>);
+/// Packed bytes for the decoder, which reports its own faults as I/O errors too.
+struct Reader<'s, 'a> {
+    region: Region<'s, 'a>,
+    failed: bool,
+}
 
 impl Read for Reader<'_, '_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.0.read(into)
+        let read = self.region.read(into);
+        self.failed |= read.is_err();
+        read
     }
 }
 
@@ -45,7 +51,10 @@ impl<'s, 'a> Unpacked<'s, 'a> {
         let region = Region::new(source, data_at, data_at.saturating_add(entry.packed));
         let bytes = match entry.method {
             STORED => Bytes::Stored(region),
-            DEFLATED => Bytes::Deflated(Box::new(DeflateDecoder::new(Reader(region)))),
+            DEFLATED => Bytes::Deflated(Box::new(DeflateDecoder::new(Reader {
+                region,
+                failed: false,
+            }))),
             _ => return None,
         };
         let crc = crc32fast::Hasher::new();
@@ -76,12 +85,7 @@ impl<'s, 'a> Unpacked<'s, 'a> {
         match &mut self.bytes {
             Bytes::Stored(region) => region.read(into),
             Bytes::Deflated(inflate) => match inflate.read(into) {
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData
-                    ) =>
-                {
+                Err(_) if !inflate.get_ref().failed => {
                     self.damaged = true;
                     Ok(0)
                 }
@@ -120,5 +124,12 @@ impl Stream for Unpacked<'_, '_> {
 
     fn length(&self) -> u64 {
         self.length
+    }
+
+    fn grant(&mut self, most: u64) -> u64 {
+        match &mut self.bytes {
+            Bytes::Stored(region) => region.grant(most),
+            Bytes::Deflated(inflate) => inflate.get_mut().region.grant(most),
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{
     super::value::{Keys, Made},
-    Machine, Value, Walked, broken, op,
+    MAX_STORAGES, Machine, Value, Walked, broken, op,
 };
 
 impl Machine<'_, '_> {
@@ -62,12 +62,13 @@ impl Machine<'_, '_> {
     pub(super) fn extend(&mut self, list: &Value, items: &[Value]) {
         match list {
             Value::List(Some(texts)) => {
-                for item in items {
-                    // A placeholder keeps the count right where an item is no known text.
-                    texts
-                        .borrow_mut()
-                        .push(item.as_text().unwrap_or_default().into());
-                }
+                let mut texts = texts.borrow_mut();
+                let room = (MAX_STORAGES + 1).saturating_sub(texts.len());
+                // A placeholder keeps the count right where an item is no known text.
+                texts.extend(items.iter().take(room).map(|item| match item {
+                    Value::Text(text) => Rc::clone(text),
+                    _ => "".into(),
+                }));
             }
             Value::List(None) | Value::Instance(Made::Vouched | Made::Unknown) => {}
             _ => self.violate("appends to something that is not a list"),

@@ -1,0 +1,7 @@
+//! GGUF.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    modelferry_fuzz::judged("model.gguf", data);
+});

@@ -1,0 +1,7 @@
+//! ONNX and Core ML.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    modelferry_fuzz::judged("model.onnx", data);
+});
