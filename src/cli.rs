@@ -7,8 +7,10 @@ mod config;
 mod export;
 mod gc;
 mod import;
+mod keys;
 mod output;
 mod resolve;
+mod serve;
 mod session;
 mod uploads;
 mod verify;
@@ -73,6 +75,13 @@ enum Command {
     Uploads {
         #[command(subcommand)]
         command: UploadsCommand,
+    },
+    /// Answer the HTTP API, and work on what it is asked for
+    Serve(ServeArgs),
+    /// API keys
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
     },
     /// Work on whatever is asked for, without an API
     Worker(WorkerArgs),
@@ -213,10 +222,50 @@ struct ListArgs {
 }
 
 #[derive(Debug, Args)]
+struct ServeArgs {
+    /// The address and port to answer on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
+    listen: std::net::SocketAddr,
+    /// Uploads worked on at once; 0 for the API alone [default: the setting `workers`]
+    #[arg(long, value_name = "N", value_parser = workers_or_none)]
+    workers: Option<usize>,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeysCommand {
+    /// Make a key; its secret is shown this once
+    Create(KeyArgs),
+    /// List the keys, without their secrets
+    List,
+    /// End a key at once
+    Revoke {
+        /// The key, such as key_1a2b
+        key: String,
+    },
+}
+
+#[derive(Debug, Args)]
+struct KeyArgs {
+    /// For whom it acts [default: local, as the command line does]
+    #[arg(long, value_name = "ID")]
+    owner: Option<String>,
+    /// Who is shown to have asked [default: the owner]
+    #[arg(long, value_name = "ID")]
+    author: Option<String>,
+    /// A project it may act for too; may be repeated
+    #[arg(long, value_name = "ID")]
+    project: Vec<String>,
+}
+
+#[derive(Debug, Args)]
 struct WorkerArgs {
     /// Uploads worked on at once [default: the setting `workers`]
     #[arg(long, value_name = "N", value_parser = workers)]
     workers: Option<usize>,
+}
+
+fn workers_or_none(text: &str) -> Result<usize, String> {
+    if text == "0" { Ok(0) } else { workers(text) }
 }
 
 fn workers(text: &str) -> Result<usize, String> {
@@ -321,6 +370,12 @@ impl Command {
                 UploadsCommand::Watch { id } => watch::run(output, config, id.as_deref()).await,
                 UploadsCommand::Cancel { id } => uploads::cancel(output, config, &id).await,
                 UploadsCommand::Retry { id } => uploads::retry(output, config, &id).await,
+            },
+            Self::Serve(args) => serve::run(output, config, &args).await,
+            Self::Keys { command } => match command {
+                KeysCommand::Create(args) => keys::create(output, config, &args).await,
+                KeysCommand::List => keys::list(output, config).await,
+                KeysCommand::Revoke { key } => keys::revoke(output, config, &key).await,
             },
             Self::Worker(args) => worker::run(output, config, &args).await,
             Self::Verify(args) => verify::run(output, config, &args).await,

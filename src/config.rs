@@ -1,6 +1,7 @@
 //! The only reader of environment and files. A flag beats a variable beats the
 //! config file beats the default, and each value knows where it came from.
 
+mod file;
 mod keys;
 mod parse;
 
@@ -103,6 +104,10 @@ pub struct Config {
     pub lease: Duration,
     /// How often `serve` and `worker` begin an upload before its failure is final.
     pub attempts: u32,
+    /// Where clients reach the API, when it is not where they say.
+    pub public_url: Option<String>,
+    /// Uploads that one owner may have in the queue.
+    pub max_queued: u32,
     /// Whether logs are JSON.
     pub json_logs: bool,
     /// The log filter, in `RUST_LOG`'s terms.
@@ -176,6 +181,12 @@ impl Config {
                 .read(&keys::LEASE, parse::lease)?
                 .unwrap_or(Duration::from_secs(30)),
             attempts: u32::try_from(values.number(&keys::ATTEMPTS)?).unwrap_or(1),
+            public_url: values
+                .read(&keys::PUBLIC_URL, parse::url)?
+                .map(|url| url.to_string()),
+            max_queued: values
+                .read(&keys::MAX_QUEUED, parse::queue)?
+                .unwrap_or(u32::MAX),
             json_logs: values.read(&keys::LOG, parse::json_logs)?.unwrap_or(false),
             log_filter: environment.get("RUST_LOG").cloned(),
             shown: values.shown(&home),
@@ -239,7 +250,7 @@ impl Values {
                 .map(|home| Path::new(&home.text).join("modelferry.toml")),
         };
         if let Some(file) = file {
-            read_file(&file, flags.config.is_some(), &mut values)?;
+            file::read(&file, flags.config.is_some(), &mut values)?;
         }
         put_variables(&mut values);
         Ok(Self(values))
@@ -347,63 +358,6 @@ impl Values {
             })
             .collect()
     }
-}
-
-/// Takes the file's values. A file that was not asked for by name may be missing.
-fn read_file(
-    path: &Path,
-    required: bool,
-    values: &mut BTreeMap<&'static str, Value>,
-) -> Result<(), Error> {
-    let bad = |why: String| {
-        Error::new(
-            Code::InvalidRequest,
-            format!("the config file {} can't be used: {why}", path.display()),
-        )
-        .hint("it is TOML with the settings' names, such as memory = \"512 MiB\"")
-    };
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if !required && is_missing(&error) => return Ok(()),
-        Err(error) => return Err(bad(error.to_string())),
-    };
-    let table: toml::Table = text
-        .parse()
-        .map_err(|error: toml::de::Error| bad(error.message().to_owned()))?;
-    for (name, value) in table {
-        let Some(key) = KEYS.iter().find(|key| key.name == name) else {
-            let known: Vec<_> = KEYS.iter().map(|key| key.name).collect();
-            return Err(bad(format!(
-                "it has no setting `{}`; the settings are {}",
-                name.escape_debug(),
-                known.join(", ")
-            )));
-        };
-        let text = match value {
-            toml::Value::String(text) => text,
-            toml::Value::Integer(number) => number.to_string(),
-            toml::Value::Array(items) => items
-                .iter()
-                .filter_map(toml::Value::as_str)
-                .collect::<Vec<_>>()
-                .join(","),
-            _ => return Err(bad(format!("{name} is neither text nor a number"))),
-        };
-        values.insert(
-            key.name,
-            Value {
-                text,
-                origin: Origin::File(path.to_owned()),
-            },
-        );
-    }
-    Ok(())
-}
-
-/// Nothing is there. A home that can't be one is told by whoever opens it.
-fn is_missing(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{NotADirectory, NotFound};
-    matches!(error.kind(), NotFound | NotADirectory)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //!   ─ records: imported
 //! ```
 
+pub mod api;
 pub mod cli;
 pub mod config;
 mod crash;

@@ -6,11 +6,16 @@
 
 mod alone;
 mod artifacts;
+mod counts;
 mod db;
+mod entities;
+mod events;
 mod fetches;
 mod holdings;
 mod jobs;
+mod keys;
 mod moves;
+mod once;
 mod place;
 mod queue;
 mod signals;
@@ -27,10 +32,15 @@ use chrono::{DateTime, Utc};
 use tokio::sync::broadcast;
 
 pub use self::artifacts::{ArtifactRow, Stored};
+pub use self::counts::Counts;
 use self::db::{Db, fetch_optional};
+pub use self::entities::EntityRow;
+pub use self::events::{EventRow, Glance};
 pub use self::holdings::{CONDEMNED, Holding, Standing};
 pub use self::jobs::Claim;
+pub use self::keys::ApiKey;
 pub use self::moves::{Entity, EntityFile};
+pub use self::once::{Created, Once};
 pub use self::place::{Database, PostgresTarget};
 pub use self::queue::Terms;
 pub use self::signals::Signal;
@@ -98,6 +108,12 @@ impl Records {
     /// that other processes make.
     pub fn signals(&self) -> broadcast::Receiver<Signal> {
         self.db.subscribe()
+    }
+
+    /// Whether [`Records::signals`] tells what other processes do. Where it
+    /// does not, whoever waits looks more often.
+    pub fn hears_others(&self) -> bool {
+        self.db.is_server()
     }
 
     /// Now, by the database's clock.

@@ -32,6 +32,9 @@ pub struct ImportRequest {
     /// The API's `config`, echoed on the record.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub config: Option<serde_json::Value>,
+    /// The API's `assetOptions`, echoed on the record.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub asset_options: Option<serde_json::Value>,
 }
 
 impl ImportRequest {
@@ -46,6 +49,7 @@ impl ImportRequest {
             priority: 0,
             overrides: Overrides::default(),
             config: None,
+            asset_options: None,
         }
     }
 

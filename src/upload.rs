@@ -2,13 +2,16 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 pub use crate::inspect::Kind;
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ::serde::Serialize, ::serde::Deserialize)]
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, Hash, ::serde::Serialize, ::serde::Deserialize, ::utoipa::ToSchema,
+        )]
         pub enum $name {
             $($(#[$vdoc])* #[serde(rename = $text)] $variant,)*
         }
@@ -141,7 +144,7 @@ impl UploadStatus {
 }
 
 /// The public record. Exactly the documented fields, and nothing else.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Upload {
     /// Its id.
@@ -152,13 +155,16 @@ pub struct Upload {
     pub owner_id: String,
     /// When it was asked for.
     #[serde(serialize_with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     pub created_at: DateTime<Utc>,
     /// When it last moved.
     #[serde(serialize_with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     pub updated_at: DateTime<Utc>,
     /// What is imported, as a name.
     pub file_name: String,
     /// The kind asked for, then the kind found.
+    #[schema(value_type = String)]
     pub kind: Kind,
     /// How it was asked for.
     pub source: UploadSource,
@@ -196,6 +202,7 @@ pub struct Upload {
     pub parts_count: Option<i64>,
     /// Who resolved it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub provider: Option<modelferry_providers::ProviderKind>,
     /// The source as asked for, without any query.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -2,6 +2,7 @@
 
 mod errand;
 mod pool;
+mod recorder;
 
 use std::convert::Infallible;
 use std::fs::{self, File};

@@ -91,6 +91,10 @@ pub(super) const MAX_NSFW: Key = key("max_nsfw", &["MODELFERRY_MAX_NSFW"], none)
 pub(super) const WORKERS: Key = key("workers", &["MODELFERRY_WORKERS"], || Some("4".into()));
 pub(super) const LEASE: Key = key("lease", &["MODELFERRY_LEASE"], || Some("30 s".into()));
 pub(super) const ATTEMPTS: Key = key("attempts", &["MODELFERRY_ATTEMPTS"], || Some("10".into()));
+pub(super) const PUBLIC_URL: Key = key("public_url", &["MODELFERRY_PUBLIC_URL"], none);
+pub(super) const MAX_QUEUED: Key = key("max_queued", &["MODELFERRY_MAX_QUEUED"], || {
+    Some("10000".into())
+});
 pub(super) const LOG: Key = key("log", &["MODELFERRY_LOG"], || Some("text".into()));
 
 /// Names the point at which a debug build ends itself, for crash tests.
@@ -123,6 +127,8 @@ pub const KEYS: &[Key] = &[
     WORKERS,
     LEASE,
     ATTEMPTS,
+    PUBLIC_URL,
+    MAX_QUEUED,
     LOG,
 ];
 

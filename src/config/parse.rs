@@ -36,6 +36,13 @@ pub fn count(text: &str) -> Result<usize, String> {
     }
 }
 
+pub fn queue(text: &str) -> Result<u32, String> {
+    match text.trim().parse() {
+        Ok(number @ 1..) => Ok(number),
+        _ => Err("it should be a whole number from 1 on".to_owned()),
+    }
+}
+
 pub fn bytes(text: &str) -> Result<u64, String> {
     let size: ByteSize = text
         .trim()

@@ -4,9 +4,9 @@ use modelferry_providers::Sha256;
 use sqlx::AssertSqlSafe;
 
 use super::db::{Tx, execute};
+use super::events::put_status;
 use super::fetches::end_fetches;
 use super::queue::enqueue;
-use super::signals::Signal;
 use super::{Claim, Records, UploadDetail, to_db};
 use crate::error::{Code, Error};
 use crate::upload::Kind;
@@ -55,7 +55,7 @@ impl Records {
         from: UploadStatus,
         to: UploadStatus,
     ) -> Result<bool, Error> {
-        let Some(tx) = self.shifted(claim, &[from], to).await? else {
+        let Some(tx) = self.shifted(claim, &[from], to, None).await? else {
             return Ok(false);
         };
         tx.commit().await?;
@@ -72,7 +72,7 @@ impl Records {
         kind: Kind,
         media_type: Option<&str>,
     ) -> Result<bool, Error> {
-        let Some(mut tx) = self.shifted(claim, &[Validating], Validated).await? else {
+        let Some(mut tx) = self.shifted(claim, &[Validating], Validated, None).await? else {
             return Ok(false);
         };
         execute!(
@@ -91,7 +91,7 @@ impl Records {
     /// # Errors
     /// When the database can't be written.
     pub async fn import(&self, claim: &Claim, entity: &Entity) -> Result<bool, Error> {
-        let Some(mut tx) = self.shifted(claim, &[Validated], Imported).await? else {
+        let Some(mut tx) = self.shifted(claim, &[Validated], Imported, None).await? else {
             return Ok(false);
         };
         insert_entity(&mut tx, claim, entity, self.now()).await?;
@@ -105,7 +105,7 @@ impl Records {
     /// # Errors
     /// When the database can't be written.
     pub async fn complete(&self, claim: &Claim) -> Result<bool, Error> {
-        let Some(mut tx) = self.shifted(claim, &[Validated], Complete).await? else {
+        let Some(mut tx) = self.shifted(claim, &[Validated], Complete, None).await? else {
             return Ok(false);
         };
         end_job(&mut tx, claim).await?;
@@ -118,7 +118,7 @@ impl Records {
     /// # Errors
     /// When the database can't be written.
     pub async fn fail(&self, claim: &Claim, error: &Error) -> Result<bool, Error> {
-        let Some(mut tx) = self.shifted(claim, UNFINISHED, Failed).await? else {
+        let Some(mut tx) = self.shifted(claim, UNFINISHED, Failed, Some(error)).await? else {
             return Ok(false);
         };
         put_error(&mut tx, claim.upload_id(), error).await?;
@@ -147,7 +147,7 @@ impl Records {
         }
         let job = detail.upload.job_id.as_deref().unwrap_or_default();
         enqueue(&mut tx, job, &detail.upload.id, &detail.request, at).await?;
-        tx.signal(Signal::Changed(detail.upload.id.clone())).await?;
+        put_status(&mut tx, &detail.upload.id, Pending, None, at).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -159,6 +159,7 @@ impl Records {
         claim: &Claim,
         from: &[UploadStatus],
         to: UploadStatus,
+        error: Option<&Error>,
     ) -> Result<Option<Tx>, Error> {
         let Some(mut tx) = self.leased(claim).await? else {
             return Ok(None);
@@ -182,8 +183,7 @@ impl Records {
                 from.as_str(),
             )?;
             if moved == 1 {
-                tx.signal(Signal::Changed(claim.upload_id().to_owned()))
-                    .await?;
+                put_status(&mut tx, claim.upload_id(), to, error, self.now()).await?;
                 return Ok(Some(tx));
             }
         }

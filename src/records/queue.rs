@@ -7,12 +7,14 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use super::db::{Tx, execute, fetch_optional};
+use super::events::put_status;
 use super::jobs::millis;
 use super::moves::put_error;
 use super::signals::Signal;
 use super::{Claim, Records};
 use crate::error::{Code, Error};
 use crate::request::ImportRequest;
+use crate::upload::UploadStatus;
 
 /// Who claims, and on which terms.
 #[derive(Debug, Clone)]
@@ -50,10 +52,11 @@ impl Records {
             at + millis(terms.lease),
             at,
         )?;
-        tx.commit().await?;
         let Some((upload, owner, attempt)) = taken else {
             return Ok(None);
         };
+        tx.signal(Signal::Changed(upload.clone())).await?;
+        tx.commit().await?;
         let detail = self.get(&owner, &upload).await?;
         let attempt = u32::try_from(attempt).unwrap_or(u32::MAX);
         Ok(Some(Claim::next(detail, token, attempt, terms.attempts)))
@@ -128,7 +131,14 @@ impl Records {
             Error::new(Code::Cancelled, "the upload was cancelled").hint("`retry` starts it again");
         put_error(&mut tx, upload, &error).await?;
         execute!(tx, "DELETE FROM jobs WHERE upload_id = $1", upload)?;
-        tx.signal(Signal::Changed(upload.to_owned())).await?;
+        put_status(
+            &mut tx,
+            upload,
+            UploadStatus::Failed,
+            Some(&error),
+            self.now(),
+        )
+        .await?;
         tx.commit().await?;
         Ok(true)
     }

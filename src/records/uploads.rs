@@ -4,7 +4,7 @@ use modelferry_providers::{Plan, ProviderKind};
 use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
-use super::db::{execute, fetch_all, fetch_optional};
+use super::db::{Tx, execute, fetch_all, fetch_optional};
 use super::{Records, from_json, time, to_json, word};
 use crate::error::{Code, Error};
 use crate::request::ImportRequest;
@@ -59,33 +59,66 @@ impl Records {
     /// # Errors
     /// When the database can't be written.
     pub async fn create(&self, new: &NewUpload<'_>) -> Result<Upload, Error> {
+        let mut tx = self.db.write().await?;
+        let upload = self.insert_upload(&mut tx, new).await?;
+        tx.commit().await?;
+        Ok(upload)
+    }
+
+    pub(super) async fn insert_upload(
+        &self,
+        tx: &mut Tx,
+        new: &NewUpload<'_>,
+    ) -> Result<Upload, Error> {
         let id = format!("upload_{}", Uuid::now_v7().simple());
         let job = format!("job_{}", Uuid::now_v7().simple());
         let at = self.now();
         let request = new.request;
-        let config = request.config.as_ref().map(to_json).transpose()?;
-        let mut tx = self.db.write().await?;
+        let upload = Upload {
+            id,
+            author_id: request.author.clone(),
+            owner_id: request.owner.clone(),
+            created_at: time(at),
+            updated_at: time(at),
+            file_name: new.file_name.to_owned(),
+            kind: request.provisional_kind(),
+            source: new.source,
+            status: UploadStatus::Pending,
+            asset_options: request.asset_options.clone(),
+            config: request.config.clone(),
+            content_type: None,
+            entity_id: None,
+            error_message: None,
+            file_size: None,
+            job_id: Some(job),
+            original_file_name: None,
+            parts: None,
+            parts_count: None,
+            provider: None,
+            url: request.shown_source(),
+        };
+        let job = upload.job_id.as_deref().unwrap_or_default();
         execute!(
             tx,
             "INSERT INTO uploads (id, owner_id, author_id, created_at, updated_at, file_name, kind, source, status, \
-             config, job_id, url, request, request_key) \
-             VALUES ($1, $2, $3, $4, $4, $5, $6, $7, 'pending', $8, $9, $10, $11, $12)",
-            &id,
-            &request.owner,
-            &request.author,
+             asset_options, config, job_id, url, request, request_key) \
+             VALUES ($1, $2, $3, $4, $4, $5, $6, $7, 'pending', $8, $9, $10, $11, $12, $13)",
+            &upload.id,
+            &upload.owner_id,
+            &upload.author_id,
             at,
-            new.file_name,
-            request.provisional_kind().as_str(),
-            new.source.as_str(),
-            config.as_deref(),
-            &job,
-            request.shown_source(),
+            &upload.file_name,
+            upload.kind.as_str(),
+            upload.source.as_str(),
+            upload.asset_options.as_ref().map(to_json).transpose()?,
+            upload.config.as_ref().map(to_json).transpose()?,
+            job,
+            &upload.url,
             to_json(request)?,
             request.key(),
         )?;
-        super::queue::enqueue(&mut tx, &job, &id, request, at).await?;
-        tx.commit().await?;
-        Ok(self.get(&request.owner, &id).await?.upload)
+        super::queue::enqueue(tx, job, &upload.id, request, at).await?;
+        Ok(upload)
     }
 
     /// One upload of this owner.

@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Worker;
+use super::recorder::Recorder;
 use crate::error::{Code, Error, Stop};
 use crate::import::Ferry;
-use crate::progress::Unwatched;
 use crate::records::{Claim, Signal, Terms};
 
 /// How often the queue is looked at though nobody said that something is in it.
@@ -101,10 +101,20 @@ impl Pool {
         let outcome = if claim.is_worn_out() {
             self.give_up(&claim).await
         } else {
-            let observer = Arc::new(Unwatched);
-            self.worker
-                .work(&self.ferry, claim, self.terms.lease, None, observer, cancel)
-                .await
+            let recorder = Recorder::start(&self.ferry.records, &claim);
+            let outcome = self
+                .worker
+                .work(
+                    &self.ferry,
+                    claim,
+                    self.terms.lease,
+                    None,
+                    recorder.observer(),
+                    cancel,
+                )
+                .await;
+            recorder.end().await;
+            outcome
         };
         match outcome {
             Ok(()) => tracing::info!(upload = %id, "done"),

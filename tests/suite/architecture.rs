@@ -9,6 +9,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("reqwest::", &["providers/src/http"]),
     ("sqlx::", &["src/records"]),
     ("object_store::", &["src/storage"]),
+    ("axum::", &["src/api", "fixtures/src"]),
     ("clap::", &["src/cli", "fixtures/src/main"]),
     ("indicatif::", &["src/cli"]),
     ("std::env::", &["src/config"]),

@@ -7,6 +7,7 @@
     reason = "a test that can't go on has failed"
 )]
 
+mod api;
 mod architecture;
 mod bad_input;
 mod batch;

@@ -1,0 +1,188 @@
+//! The HTTP API: `/v1` for clients, and beside it what operators ask for.
+//!
+//! It writes uploads and reads records. The work itself is a worker's, in this
+//! process or any other.
+
+mod auth;
+mod entities;
+mod events;
+mod health;
+mod openapi;
+mod plan;
+mod problem;
+mod request;
+mod uploads;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, Request};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Router, body::Body};
+use modelferry_providers::net::AddressGuard;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use self::problem::Problem;
+use crate::error::{Code, Error};
+use crate::import::Ferry;
+
+/// A request's body at most; the largest that is meant is a few kilobytes.
+const BODY_LIMIT: usize = 1024 * 1024;
+/// What is read of a body all the same: a client that is cut off while it
+/// sends sees no answer, and does not learn why.
+const READ_LIMIT: usize = 8 * BODY_LIMIT;
+/// How long requests may go on once the server was asked to end.
+const GRACE: Duration = Duration::from_secs(20);
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What the API needs to answer.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Which addresses a URL may name.
+    pub guard: AddressGuard,
+    /// Where clients reach this server, when not where they say.
+    pub public_url: Option<String>,
+    /// Uploads that one owner may have in the queue.
+    pub max_queued: u32,
+    /// Ends what goes on for ever, such as event streams.
+    pub closing: CancellationToken,
+}
+
+/// The API over one set of parts. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Api(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    ferry: Ferry,
+    settings: Settings,
+}
+
+impl Api {
+    /// An API that answers from these parts.
+    pub fn new(ferry: Ferry, settings: Settings) -> Self {
+        Self(Arc::new(Shared { ferry, settings }))
+    }
+
+    fn ferry(&self) -> &Ferry {
+        &self.0.ferry
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// Every route.
+    pub fn router(self) -> Router {
+        let v1 = Router::new()
+            .route("/uploads", post(uploads::create).get(uploads::list))
+            .route("/uploads/{id}", get(uploads::retrieve))
+            .route("/uploads/{id}/action", post(uploads::action))
+            .route("/uploads/{id}/artifacts", get(uploads::artifacts))
+            .route("/uploads/{id}/events", get(events::stream))
+            .route("/models/{id}", get(entities::model))
+            .route("/models/{id}/files/{*path}", get(entities::model_file))
+            .route("/assets/{id}", get(entities::asset))
+            .route("/assets/{id}/files/{*path}", get(entities::asset_file));
+        Router::new()
+            .nest("/v1", v1)
+            .route("/healthz", get(health::alive))
+            .route("/readyz", get(health::ready))
+            .route("/metrics", get(health::metrics))
+            .route("/openapi.json", get(openapi::document))
+            .route("/docs", get(openapi::page))
+            .fallback(nothing_here)
+            .method_not_allowed_fallback(wrong_method)
+            .layer(DefaultBodyLimit::max(READ_LIMIT))
+            .layer(middleware::from_fn(name_request))
+            .with_state(self)
+    }
+
+    /// Answers requests until `closing`, and lets those under way end.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn serve(self, listener: TcpListener) -> Result<(), Error> {
+        let closing = self.settings().closing.clone();
+        let stopping = closing.clone();
+        let router = self.router();
+        let serving = axum::serve(listener, router)
+            .with_graceful_shutdown(async move { stopping.cancelled().await })
+            .into_future();
+        let too_long = async {
+            closing.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::select! {
+            served = serving => served.map_err(|error| Error::internal("answering requests", error)),
+            () = too_long => Ok(()),
+        }
+    }
+}
+
+/// Opens the address to listen on.
+///
+/// # Errors
+/// [`Code::InvalidRequest`] when it is taken, or not this machine's.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Error::new(
+            Code::InvalidRequest,
+            format!("can't listen on {address}: {error}"),
+        )
+        .hint("choose another address with --listen")
+    })
+}
+
+async fn nothing_here() -> Problem {
+    let error = Error::new(Code::NotFound, "there is nothing at this path");
+    Problem::from(error.hint("GET /openapi.json lists every path"))
+}
+
+async fn wrong_method() -> Problem {
+    let error = Error::new(Code::InvalidRequest, "this path does not know this method");
+    Problem::with_status(
+        405,
+        error.hint("GET /openapi.json lists every path and its methods"),
+    )
+}
+
+/// Every answer and every log line of a request carries its id.
+async fn name_request(request: Request<Body>, next: Next) -> Response {
+    let given = request
+        .headers()
+        .get(&REQUEST_ID)
+        .and_then(|value| value.to_str().ok());
+    let id = match given.filter(|id| is_plain(id)) {
+        Some(id) => id.to_owned(),
+        None => format!("req_{}", Uuid::now_v7().simple()),
+    };
+    let span = tracing::info_span!("request", id = %id, method = %request.method(), path = request.uri().path());
+    let mut response = async {
+        let response = next.run(request).await;
+        tracing::debug!(status = response.status().as_u16(), "answered");
+        response
+    }
+    .instrument(span)
+    .await
+    .into_response();
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+/// Ids from outside go into logs.
+fn is_plain(id: &str) -> bool {
+    (1..=64).contains(&id.len())
+        && id
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}

@@ -1,0 +1,78 @@
+//! `serve`
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use modelferry_providers::net::AddressGuard;
+
+use super::output::Output;
+use super::session::Session;
+use super::{Exit, ServeArgs, keys};
+use crate::api::{self, Api};
+use crate::config::Config;
+use crate::error::{Code, Error};
+use crate::request::LOCAL_OWNER;
+use crate::worker::{Pool, PoolSettings};
+
+pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> Result<Exit, Error> {
+    let session = Session::open(config).await?;
+    let records = session.ferry.records.clone();
+    if records.keys().await?.is_empty() {
+        make_first_key(output, &session, args.listen).await?;
+    }
+    let listener = api::listen(args.listen).await?;
+    let address = listener.local_addr().unwrap_or(args.listen);
+    let workers = args.workers.unwrap_or(config.workers);
+    let api = Api::new(
+        session.ferry.clone(),
+        api::Settings {
+            guard: AddressGuard::new(config.allow_nets.clone(), config.named_endpoints.clone()),
+            public_url: config.public_url.clone(),
+            max_queued: config.max_queued,
+            closing: session.cancel.clone(),
+        },
+    );
+    let pool = Pool::new(
+        Arc::new(session.worker),
+        session.ferry.clone(),
+        &PoolSettings {
+            workers,
+            lease: config.lease,
+            attempts: config.attempts,
+        },
+    );
+    output.note(&format!(
+        "http://{address}/v1 answers, with {workers} workers; Ctrl-C stops"
+    ));
+    let (served, ()) = tokio::join!(
+        async {
+            let served = api.serve(listener).await;
+            // Without the API the rest ends too, and the operator starts all anew.
+            session.cancel.cancel();
+            served
+        },
+        pool.run(&session.cancel)
+    );
+    records.close().await;
+    served.map(|()| Exit::Done)
+}
+
+async fn make_first_key(
+    output: &Output,
+    session: &Session,
+    listen: SocketAddr,
+) -> Result<(), Error> {
+    if !listen.ip().is_loopback() {
+        let message = format!("{listen} can be reached from other machines, and no API key exists");
+        return Err(Error::new(Code::InvalidRequest, message)
+            .hint("make one with `modelferry keys create`, or listen on 127.0.0.1"));
+    }
+    output.note("no API key exists; here is the first, shown this once:");
+    let made = session
+        .ferry
+        .records
+        .create_key(LOCAL_OWNER, LOCAL_OWNER, &[])
+        .await?;
+    keys::print(output, &made);
+    Ok(())
+}
