@@ -100,17 +100,24 @@ impl Rules {
         )
     }
 
-    /// Holds a plan against what can be known before a byte of it moves.
+    /// Holds a plan as a whole against the operator's rules.
     ///
     /// # Errors
-    /// The rule that refuses it: [`Code::TooLarge`], [`Code::UnsafePickle`] or
-    /// [`Code::NotAllowed`].
+    /// The rule that refuses it.
     pub fn admit(&self, plan: &Plan, request: &ImportRequest) -> Result<(), Error> {
         if let Some(kind) = request.expected_kind(plan) {
             self.admit_kind(&plan.reference, kind)?;
         }
         source::admit_license(plan, &self.licenses)?;
-        source::admit_nsfw(plan, self.max_nsfw)?;
+        source::admit_nsfw(plan, self.max_nsfw)
+    }
+
+    /// Holds each file of a plan that can't be done without against what is
+    /// known of it.
+    ///
+    /// # Errors
+    /// [`Code::TooLarge`], [`Code::UnsafePickle`] or [`Code::NotAllowed`].
+    pub fn admit_files(&self, plan: &Plan, request: &ImportRequest) -> Result<(), Error> {
         plan.artifacts
             .iter()
             .filter(|artifact| !choose::is_dispensable(plan, request, artifact))
@@ -120,7 +127,7 @@ impl Rules {
     /// Holds one file against what is known of it without looking into it.
     ///
     /// # Errors
-    /// As [`Rules::admit`].
+    /// As [`Rules::admit_files`].
     pub fn admit_unseen(&self, artifact: &Artifact) -> Result<(), Error> {
         if let Some(size) = artifact.size.approximate() {
             self.admit_size(artifact.path.as_str(), size)?;

@@ -20,10 +20,22 @@ impl Ferry {
     /// user and the operator said about it.
     ///
     /// # Errors
-    /// What the provider says, the rule that refuses it, or [`Code::InvalidRequest`] for a `sha256` on
-    /// more than one file, or [`Code::HashMismatch`] when the hub already
-    /// states another.
+    /// As [`Ferry::pin`], and the rule that refuses one of its files.
     pub async fn resolve(&self, request: &ImportRequest) -> Result<Plan, Error> {
+        let plan = self.pin(request).await?;
+        let rules = self.rules.for_request(request);
+        rules.admit_files(&plan, request)?;
+        Ok(plan)
+    }
+
+    /// The same for whoever only wants to see the plan: a file that would be
+    /// refused is in it, with what is known of it.
+    ///
+    /// # Errors
+    /// What the provider says, the rule that refuses it as a whole, or
+    /// [`Code::InvalidRequest`] for a `sha256` on more than one file, or
+    /// [`Code::HashMismatch`] when the hub already states another.
+    pub async fn pin(&self, request: &ImportRequest) -> Result<Plan, Error> {
         let reference = &request.reference;
         let auth = self.tokens.for_request(request);
         let mut plan = self

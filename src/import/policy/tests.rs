@@ -37,8 +37,10 @@ fn request(kind: Option<Kind>) -> ImportRequest {
 }
 
 fn refusal(rules: &Rules, card: &Value) -> Option<(Code, String)> {
+    let (plan, request) = (plan(card), request(Some(Kind::Model)));
     let refused = rules
-        .admit(&plan(card), &request(Some(Kind::Model)))
+        .admit(&plan, &request)
+        .and_then(|()| rules.admit_files(&plan, &request))
         .err()?;
     let hint = refused.hint.unwrap_or_default();
     Some((refused.code, format!("{} {hint}", refused.message)))
