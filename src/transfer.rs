@@ -76,6 +76,9 @@ pub struct Job<'a> {
     pub ledger: &'a dyn Ledger,
     /// Hears of every byte.
     pub meter: Arc<dyn Meter>,
+    /// Whether a file of this length may come in. Asked as soon as a length is
+    /// told, and again as bytes arrive: a server need not tell, and may lie.
+    pub admits: &'a (dyn Fn(u64) -> Result<(), Error> + Send + Sync),
     /// Ends the work, keeping what is there.
     pub cancel: &'a CancellationToken,
 }
@@ -173,6 +176,7 @@ impl Engine {
         flow.checkpoint.validator = source.validator().cloned();
         flow.hashers
             .set_header_digest(source.header_digest(), flow.checkpoint.done);
+        source.total().map_or(Ok(()), job.admits)?;
         job.meter.begins(source.total(), flow.checkpoint.done);
         self.pump(job, &mut flow, source).await?;
         flow.finish(job.artifact)
@@ -212,6 +216,9 @@ impl Engine {
                     Some(Err(stop)) => break Err(stop),
                     Some(Ok((part, hashers))) => flow.advance(part, hashers),
                 },
+            }
+            if let Err(too_large) = (job.admits)(flow.checkpoint.done) {
+                break Err(too_large.into());
             }
             if saving.is_none() && flow.unsaved() >= CHECKPOINT_BYTES {
                 saving = Some(self.save(job, flow.snapshot()).boxed());

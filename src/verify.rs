@@ -212,6 +212,7 @@ impl Verifier<'_> {
             resume: None,
             ledger: &Forgetful,
             meter: Arc::new(meter),
+            admits: &|_| Ok(()),
             cancel: self.cancel,
         };
         let stage = job.stage.clone();

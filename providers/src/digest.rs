@@ -120,8 +120,13 @@ pub enum HeaderAlgorithm {
     Sha1,
     /// MD5, as Google Cloud Storage sends it.
     Md5,
-    /// CRC-32C, as Google Cloud Storage sends it: notices accidents only.
+    /// CRC-64/NVME, as S3 makes it where nobody asks for another: it and those
+    /// after it notice accidents only.
+    Crc64Nvme,
+    /// CRC-32C, as Google Cloud Storage sends it.
     Crc32c,
+    /// CRC-32 of zip and gzip, as S3 may send it.
+    Crc32,
 }
 
 impl HeaderAlgorithm {
@@ -132,8 +137,16 @@ impl HeaderAlgorithm {
             Self::Sha256 => 32,
             Self::Sha1 => 20,
             Self::Md5 => 16,
-            Self::Crc32c => 4,
+            Self::Crc64Nvme => 8,
+            Self::Crc32c | Self::Crc32 => 4,
         }
+    }
+}
+
+impl HeaderAlgorithm {
+    /// Whether it notices accidents only: two contents may well have the same one.
+    pub const fn is_check_value(self) -> bool {
+        matches!(self, Self::Crc64Nvme | Self::Crc32c | Self::Crc32)
     }
 }
 
@@ -145,7 +158,9 @@ impl fmt::Display for HeaderAlgorithm {
             Self::Sha256 => "sha-256",
             Self::Sha1 => "sha",
             Self::Md5 => "md5",
+            Self::Crc64Nvme => "crc64nvme",
             Self::Crc32c => "crc32c",
+            Self::Crc32 => "crc32",
         })
     }
 }

@@ -265,6 +265,7 @@ impl Import<'_> {
             index,
         };
         let meter = Arc::new(ArtifactMeter::new(self.observer.clone(), index, artifact));
+        let admits = |size| self.rules.admit_size(artifact.path.as_str(), size);
         let job = Job {
             artifact,
             auth,
@@ -272,6 +273,7 @@ impl Import<'_> {
             resume: ledger.load(artifact).await?,
             ledger: &ledger,
             meter: meter.clone(),
+            admits: &admits,
             cancel: stop,
         };
         match self.ferry.engine.run(job).await {

@@ -31,7 +31,7 @@ enum HeaderHasher {
     Sha512(Box<Sha512>),
     Sha1(Sha1),
     Md5(Md5),
-    Crc32c(u32),
+    Crc(Box<crc_fast::Digest>),
     /// The SHA-256 that is computed anyway.
     Sha256,
 }
@@ -158,9 +158,10 @@ impl Hashers {
             git_sha1: self
                 .git_sha1
                 .map(|hasher| GitSha1::new(hasher.finalize().into())),
-            header: self
-                .header
-                .map(|(stated, hasher)| (stated, hasher.finish(&sha256))),
+            header: self.header.map(|(stated, hasher)| {
+                let computed = hasher.finish(stated.algorithm, &sha256);
+                (stated, computed)
+            }),
         }
     }
 }
@@ -172,7 +173,9 @@ impl HeaderHasher {
             HeaderAlgorithm::Sha256 => Self::Sha256,
             HeaderAlgorithm::Sha1 => Self::Sha1(Sha1::new()),
             HeaderAlgorithm::Md5 => Self::Md5(Md5::new()),
-            HeaderAlgorithm::Crc32c => Self::Crc32c(0),
+            HeaderAlgorithm::Crc32c | HeaderAlgorithm::Crc32 | HeaderAlgorithm::Crc64Nvme => {
+                Self::Crc(Box::new(crc_fast::Digest::new(crc(algorithm))))
+            }
         }
     }
 
@@ -181,7 +184,7 @@ impl HeaderHasher {
             Self::Sha512(hasher) => hasher.update(bytes),
             Self::Sha1(hasher) => hasher.update(bytes),
             Self::Md5(hasher) => hasher.update(bytes),
-            Self::Crc32c(crc) => *crc = crc32c::crc32c_append(*crc, bytes),
+            Self::Crc(digest) => digest.update(bytes),
             Self::Sha256 => {}
         }
     }
@@ -191,7 +194,7 @@ impl HeaderHasher {
             Self::Sha512(hasher) => save(&**hasher),
             Self::Sha1(hasher) => save(hasher),
             Self::Md5(hasher) => save(hasher),
-            Self::Crc32c(crc) => hex::encode(crc.to_be_bytes()),
+            Self::Crc(digest) => hex::encode(digest.get_state().to_be_bytes()),
             Self::Sha256 => String::new(),
         }
     }
@@ -202,18 +205,34 @@ impl HeaderHasher {
             HeaderAlgorithm::Sha256 => Self::Sha256,
             HeaderAlgorithm::Sha1 => Self::Sha1(restore(text)?),
             HeaderAlgorithm::Md5 => Self::Md5(restore(text)?),
-            HeaderAlgorithm::Crc32c => Self::Crc32c(u32::from_str_radix(text, 16).ok()?),
+            HeaderAlgorithm::Crc32c | HeaderAlgorithm::Crc32 | HeaderAlgorithm::Crc64Nvme => {
+                let state = u64::from_str_radix(text, 16).ok()?;
+                let digest = crc_fast::Digest::new_with_init_state(crc(algorithm), state);
+                Self::Crc(Box::new(digest))
+            }
         })
     }
 
-    fn finish(self, sha256: &Sha256) -> Vec<u8> {
+    fn finish(self, stated: HeaderAlgorithm, sha256: &Sha256) -> Vec<u8> {
         match self {
             Self::Sha512(hasher) => hasher.finalize().to_vec(),
             Self::Sha1(hasher) => hasher.finalize().to_vec(),
             Self::Md5(hasher) => hasher.finalize().to_vec(),
-            Self::Crc32c(crc) => crc.to_be_bytes().to_vec(),
+            Self::Crc(digest) => {
+                let crc = digest.finalize().to_be_bytes();
+                crc[crc.len() - stated.digest_len()..].to_vec()
+            }
             Self::Sha256 => sha256.as_bytes().to_vec(),
         }
+    }
+}
+
+/// The check value by the name that its library has for it.
+fn crc(algorithm: HeaderAlgorithm) -> crc_fast::CrcAlgorithm {
+    match algorithm {
+        HeaderAlgorithm::Crc64Nvme => crc_fast::CrcAlgorithm::Crc64Nvme,
+        HeaderAlgorithm::Crc32 => crc_fast::CrcAlgorithm::Crc32IsoHdlc,
+        _ => crc_fast::CrcAlgorithm::Crc32Iscsi,
     }
 }
 
@@ -311,6 +330,8 @@ mod tests {
                 "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
             ),
             (HeaderAlgorithm::Crc32c, "364b3fb7"),
+            (HeaderAlgorithm::Crc32, "352441c2"),
+            (HeaderAlgorithm::Crc64Nvme, "05e5cabb3fc1faeb"),
             (
                 HeaderAlgorithm::Sha512,
                 "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\

@@ -52,6 +52,18 @@ fn each_rule_refuses_by_its_name_before_anything_moves() {
 }
 
 #[test]
+fn a_body_without_end_stops_at_the_largest_size() {
+    let hub = standard();
+    hub.order(Fault::endless().on(Site::Files).method("GET"));
+    let home = Home::of(&hub).with("MODELFERRY_MAX_FILE_SIZE", "24 MiB");
+    let url = format!("{}/chunked.bin", hub.files_url());
+    let line = home.import(&[&url, "--kind", "asset"]);
+    assert_eq!(line["error"]["code"], "too_large", "{line:#}");
+    assert!(hub.bytes_sent(Site::Files) < 256 * 1024 * 1024);
+    assert!(home.blobs().is_empty());
+}
+
+#[test]
 fn a_format_that_is_not_taken_is_told_by_content() {
     let hub = hub(Scene::empty().repo(
         Repo::model("acme/mixed")

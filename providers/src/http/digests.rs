@@ -82,7 +82,9 @@ fn amazon(headers: &HeaderMap) -> Vec<HeaderDigest> {
     [
         ("x-amz-checksum-sha256", HeaderAlgorithm::Sha256),
         ("x-amz-checksum-sha1", HeaderAlgorithm::Sha1),
+        ("x-amz-checksum-crc64nvme", HeaderAlgorithm::Crc64Nvme),
         ("x-amz-checksum-crc32c", HeaderAlgorithm::Crc32c),
+        ("x-amz-checksum-crc32", HeaderAlgorithm::Crc32),
     ]
     .into_iter()
     .filter_map(|(name, algorithm)| from_base64(algorithm, headers.get(name)?.to_str().ok()?))

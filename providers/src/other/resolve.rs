@@ -7,7 +7,7 @@ use super::{Other, OtherOrigin, fetch, github, name};
 use crate::ProviderKind;
 use crate::artifact::{Artifact, ByteRange, Origin, Place, Plan, Size, Validator, Warning};
 use crate::auth::Auth;
-use crate::digest::{Digests, HeaderAlgorithm, HeaderDigest};
+use crate::digest::{Digests, HeaderDigest};
 use crate::error::{ErrorKind, ProviderError};
 use crate::glob::Globs;
 use crate::http::{Method, ranged};
@@ -169,7 +169,7 @@ fn file_name(url: &SafeUrl, found: &Found) -> Result<RelPath, ProviderError> {
 /// content, else the entity tag, else `Last-Modified`, else the URL and the
 /// length, which is the least that can be said.
 fn revision(url: &SafeUrl, found: &Found) -> String {
-    let strong = |digest: &&HeaderDigest| digest.algorithm != HeaderAlgorithm::Crc32c;
+    let strong = |digest: &&HeaderDigest| !digest.algorithm.is_check_value();
     if let Some(digest) = found.digest.as_ref().filter(strong) {
         return format!("digest-{}", short(&[&digest.value]));
     }

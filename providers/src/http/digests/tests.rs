@@ -25,7 +25,7 @@ fn algorithm(pairs: &[(&'static str, &str)], full: bool) -> Option<HeaderAlgorit
 
 #[test]
 fn each_header_is_read_in_its_own_form() {
-    use HeaderAlgorithm::{Crc32c, Md5, Sha1, Sha256, Sha512};
+    use HeaderAlgorithm::{Crc32, Crc32c, Crc64Nvme, Md5, Sha1, Sha256, Sha512};
     let (b64, b32, b20, b16, b4) = (
         base64_of(64),
         base64_of(32),
@@ -52,7 +52,9 @@ fn each_header_is_read_in_its_own_form() {
         ("x-goog-hash", format!("crc32c={b4}"), Crc32c),
         ("x-amz-checksum-sha256", b32.clone(), Sha256),
         ("x-amz-checksum-sha1", b20, Sha1),
-        ("x-amz-checksum-crc32c", b4, Crc32c),
+        ("x-amz-checksum-crc32c", b4.clone(), Crc32c),
+        ("x-amz-checksum-crc32", b4, Crc32),
+        ("x-amz-checksum-crc64nvme", base64_of(8), Crc64Nvme),
         ("x-bz-content-sha1", "07".repeat(20), Sha1),
     ];
     for (name, value, expected) in cases {
