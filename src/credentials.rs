@@ -122,8 +122,9 @@ impl Vault {
     /// Opens what is stored. The key is not asked for where there is nothing.
     ///
     /// # Errors
-    /// [`Code::InvalidRequest`] when one was sealed with another key, or was
-    /// changed since.
+    /// [`Code::StorageError`] when one was sealed with another key, or was
+    /// changed since: an upload keeps its bytes, and waits for a worker that
+    /// has the key.
     pub async fn open(&self, rows: &[CredentialRow]) -> Result<Auth, Error> {
         let mut auth = Auth::default();
         let Some(first) = rows.first() else {
@@ -172,7 +173,7 @@ impl Vault {
                 "the stored credential for {} is not as it was written: its row was changed",
                 row.name
             );
-            Error::new(Code::InvalidRequest, message).hint(set_anew(row))
+            Error::new(Code::StorageError, message).hint(set_anew(row))
         })
     }
 }
@@ -201,7 +202,7 @@ fn other_key(row: &CredentialRow, why: &str) -> Error {
         row.name, row.sealed.key_id
     );
     let anew = set_anew(row);
-    Error::new(Code::InvalidRequest, message).hint(format!(
+    Error::new(Code::StorageError, message).hint(format!(
         "give that key back (MODELFERRY_SECRET_KEY, the same for every process, or the file secret.key in the home folder), or {anew}"
     ))
 }

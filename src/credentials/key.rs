@@ -67,7 +67,7 @@ pub(super) async fn read(path: &Path) -> Result<Option<SecretKey>, Error> {
     match tokio::fs::read_to_string(path).await {
         Ok(text) => SecretKey::parse(&text).map(Some).map_err(|why| {
             let message = format!("{} holds no key: {why}", path.display());
-            Error::new(Code::InvalidRequest, message)
+            Error::new(Code::StorageError, message)
                 .hint("give the file back as it was, or move it away and set the credentials anew")
         }),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

@@ -126,7 +126,7 @@ async fn a_sealed_secret_opens_in_no_other_row() {
     others[2].sealed.sealed[0] ^= 1;
     for other in others {
         let error = vault.open(&[other]).await.unwrap_err();
-        assert_eq!(error.code, Code::InvalidRequest);
+        assert_eq!(error.code, Code::StorageError);
         assert!(error.message.contains("was changed"), "{error}");
     }
 }

@@ -129,7 +129,7 @@ fn another_secret_key_is_an_error_in_plain_words() {
     let ran = home.run(&["-vv", "import", "--json", "acme/gated"]);
     assert_eq!(ran.status, Some(1), "{ran:?}");
     let error = &ran.one_line()["error"];
-    assert_eq!(error["code"], "invalid_request", "{ran:?}");
+    assert_eq!(error["code"], "storage_error", "{ran:?}");
     let message = error["message"].as_str().unwrap();
     assert!(message.contains("sealed with the key"), "{message}");
     let hint = error["hint"].as_str().unwrap();
