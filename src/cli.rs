@@ -4,6 +4,7 @@ mod bars;
 mod batch;
 mod completions;
 mod config;
+mod credentials;
 mod export;
 mod gc;
 mod import;
@@ -81,7 +82,12 @@ enum Command {
     /// API keys
     Keys {
         #[command(subcommand)]
-        command: KeysCommand,
+        command: keys::KeysCommand,
+    },
+    /// Tokens for hubs and hosts, stored sealed
+    Credentials {
+        #[command(subcommand)]
+        command: credentials::CredentialsCommand,
     },
     /// Work on whatever is asked for, without an API
     Worker(WorkerArgs),
@@ -231,32 +237,6 @@ struct ServeArgs {
     workers: Option<usize>,
 }
 
-#[derive(Debug, Subcommand)]
-enum KeysCommand {
-    /// Make a key; its secret is shown this once
-    Create(KeyArgs),
-    /// List the keys, without their secrets
-    List,
-    /// End a key at once
-    Revoke {
-        /// The key, such as key_1a2b
-        key: String,
-    },
-}
-
-#[derive(Debug, Args)]
-struct KeyArgs {
-    /// For whom it acts [default: local, as the command line does]
-    #[arg(long, value_name = "ID")]
-    owner: Option<String>,
-    /// Who is shown to have asked [default: the owner]
-    #[arg(long, value_name = "ID")]
-    author: Option<String>,
-    /// A project it may act for too; may be repeated
-    #[arg(long, value_name = "ID")]
-    project: Vec<String>,
-}
-
 #[derive(Debug, Args)]
 struct WorkerArgs {
     /// Uploads worked on at once [default: the setting `workers`]
@@ -372,11 +352,8 @@ impl Command {
                 UploadsCommand::Retry { id } => uploads::retry(output, config, &id).await,
             },
             Self::Serve(args) => serve::run(output, config, &args).await,
-            Self::Keys { command } => match command {
-                KeysCommand::Create(args) => keys::create(output, config, &args).await,
-                KeysCommand::List => keys::list(output, config).await,
-                KeysCommand::Revoke { key } => keys::revoke(output, config, &key).await,
-            },
+            Self::Keys { command } => keys::run(output, config, command).await,
+            Self::Credentials { command } => credentials::run(output, config, command).await,
             Self::Worker(args) => worker::run(output, config, &args).await,
             Self::Verify(args) => verify::run(output, config, &args).await,
             Self::Gc(args) => gc::run(output, config, &args).await,

@@ -16,6 +16,7 @@ use modelferry_providers::{Auth, SafeUrl, Token};
 use serde::Serialize;
 
 pub use self::keys::{KEYS, Key};
+use crate::credentials::{SecretKey, Vault};
 use crate::error::{Code, Error};
 use crate::import::Rules;
 use crate::records::Database;
@@ -82,6 +83,9 @@ pub struct Config {
     pub civitai_endpoint: SafeUrl,
     /// The operator's tokens.
     pub auth: Auth,
+    /// The key that stored credentials are sealed with; without it, a file in
+    /// the home folder holds one.
+    pub secret_key: Option<SecretKey>,
     /// Networks that may be reached although they are not public.
     pub allow_nets: Vec<IpNet>,
     /// Endpoints that the operator named, and so may be reached.
@@ -164,6 +168,7 @@ impl Config {
                 civitai: token(&keys::CIVITAI_TOKEN)?,
                 hosts: BTreeMap::new(),
             },
+            secret_key: values.read(&keys::SECRET_KEY, SecretKey::parse)?,
             allow_nets: values
                 .read(&keys::ALLOW_NETS, parse::nets)?
                 .unwrap_or_default(),
@@ -192,6 +197,16 @@ impl Config {
             shown: values.shown(&home),
             home,
         })
+    }
+}
+
+impl Config {
+    /// What opens stored credentials.
+    pub fn vault(&self) -> Vault {
+        match &self.secret_key {
+            Some(key) => Vault::Given(key.clone()),
+            None => Vault::File(self.home.join(keys::SECRET_KEY.within_home)),
+        }
     }
 }
 

@@ -24,6 +24,7 @@ pub use self::early::{Look, Verdict};
 pub use self::policy::{FlaggedPolicy, FormatRule, NsfwLevel, Overrides, Rules, UnknownFormat};
 pub use self::unchanged::find_unchanged;
 use crate::crash;
+use crate::credentials::Vault;
 use crate::error::{Code, Error, Stop};
 use crate::progress::{Event, Observer};
 use crate::records::{Claim, Records};
@@ -47,8 +48,11 @@ pub struct Ferry {
     pub storage: Arc<dyn Storage>,
     /// How bytes move.
     pub engine: Engine,
-    /// The tokens of the operator.
+    /// The tokens of the operator, and of an owner once [`Ferry::for_owner`]
+    /// has added them.
     pub tokens: Tokens,
+    /// Opens what owners stored.
+    pub vault: Vault,
     /// What the operator lets in.
     pub rules: Arc<Rules>,
 }
@@ -77,13 +81,17 @@ pub async fn run(
     cancel: &CancellationToken,
 ) -> Result<(), Stop> {
     crash::point("claimed");
+    let known = ferry.for_owner(&claim.detail.request.owner).await;
     let import = Import {
-        ferry,
+        ferry: known.as_ref().unwrap_or(ferry),
         claim,
         rules: ferry.rules.for_request(&claim.detail.request),
         observer,
         cancel,
     };
+    if let Err(error) = &known {
+        return Err(import.fail(error.clone()).await);
+    }
     let outcome = tokio::select! {
         biased;
         outcome = import.steps(resolved) => outcome,

@@ -14,6 +14,7 @@ pub mod api;
 pub mod cli;
 pub mod config;
 mod crash;
+pub mod credentials;
 pub mod entity;
 pub mod error;
 pub mod gc;

@@ -7,6 +7,7 @@
 mod alone;
 mod artifacts;
 mod counts;
+mod credentials;
 mod db;
 mod entities;
 mod events;
@@ -33,6 +34,7 @@ use tokio::sync::broadcast;
 
 pub use self::artifacts::{ArtifactRow, Stored};
 pub use self::counts::Counts;
+pub use self::credentials::CredentialRow;
 use self::db::{Db, fetch_optional};
 pub use self::entities::EntityRow;
 pub use self::events::{EventRow, Glance};

@@ -201,9 +201,10 @@ impl Verifier<'_> {
         };
         artifact.digests.sha256 = Some(sha256);
         let meter = ArtifactMeter::new(Arc::new(Unwatched), file.position, &artifact);
+        let ferry = self.ferry.for_owner(&file.owner).await?;
         let job = Job {
             artifact: &artifact,
-            auth: &self.ferry.tokens.for_request(&detail.request),
+            auth: &ferry.tokens.for_request(&detail.request),
             stage: StageName {
                 upload: format!("repair_{}", uuid::Uuid::now_v7().simple()),
                 index: file.position,

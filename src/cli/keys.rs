@@ -1,13 +1,40 @@
 //! `keys create`, `keys list` and `keys revoke`
 
+use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::output::{Output, printable};
-use super::{Exit, KeyArgs, session};
+use super::{Exit, session};
 use crate::config::Config;
 use crate::error::{Code, Error};
 use crate::records::ApiKey;
 use crate::request::LOCAL_OWNER;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeysCommand {
+    /// Make a key; its secret is shown this once
+    Create(KeyArgs),
+    /// List the keys, without their secrets
+    List,
+    /// End a key at once
+    Revoke {
+        /// The key, such as key_1a2b
+        key: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct KeyArgs {
+    /// For whom it acts [default: local, as the command line does]
+    #[arg(long, value_name = "ID")]
+    owner: Option<String>,
+    /// Who is shown to have asked [default: the owner]
+    #[arg(long, value_name = "ID")]
+    author: Option<String>,
+    /// A project it may act for too; may be repeated
+    #[arg(long, value_name = "ID")]
+    project: Vec<String>,
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,11 +51,19 @@ struct ShownKey<'a> {
     revoked_at: Option<String>,
 }
 
-pub(super) async fn create(
+pub(super) async fn run(
     output: &Output,
     config: &Config,
-    args: &KeyArgs,
+    command: KeysCommand,
 ) -> Result<Exit, Error> {
+    match command {
+        KeysCommand::Create(args) => create(output, config, &args).await,
+        KeysCommand::List => list(output, config).await,
+        KeysCommand::Revoke { key } => revoke(output, config, &key).await,
+    }
+}
+
+async fn create(output: &Output, config: &Config, args: &KeyArgs) -> Result<Exit, Error> {
     let owner = args.owner.as_deref().unwrap_or(LOCAL_OWNER);
     let author = args.author.as_deref().unwrap_or(owner);
     for id in [owner, author]
@@ -62,7 +97,7 @@ pub(super) fn print(output: &Output, (key, secret): &(ApiKey, String)) {
     output.note("the secret is not kept and can't be shown again");
 }
 
-pub(super) async fn list(output: &Output, config: &Config) -> Result<Exit, Error> {
+async fn list(output: &Output, config: &Config) -> Result<Exit, Error> {
     let records = session::open_records(config).await?;
     for key in records.keys().await? {
         if output.json {
@@ -93,14 +128,14 @@ pub(super) async fn list(output: &Output, config: &Config) -> Result<Exit, Error
     Ok(Exit::Done)
 }
 
-pub(super) async fn revoke(output: &Output, config: &Config, id: &str) -> Result<Exit, Error> {
+async fn revoke(output: &Output, config: &Config, id: &str) -> Result<Exit, Error> {
     session::open_records(config).await?.revoke_key(id).await?;
     output.note(&format!("{id} no longer works"));
     Ok(Exit::Done)
 }
 
 /// Ids stand in URLs, logs and tables.
-fn check_id(id: &str) -> Result<(), Error> {
+pub(super) fn check_id(id: &str) -> Result<(), Error> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:@".contains(c);
     if (1..=128).contains(&id.len()) && id.chars().all(plain) {
         return Ok(());

@@ -90,9 +90,8 @@ fn ferry(config: &Config, records: Records, storage: Arc<dyn Storage>) -> Result
         records,
         storage,
         engine,
-        tokens: Tokens {
-            operator: config.auth.clone(),
-        },
+        tokens: Tokens::of_operator(config.auth.clone()),
+        vault: config.vault(),
         rules: Arc::new(config.rules.clone()),
     })
 }

@@ -68,6 +68,11 @@ pub(super) const CIVITAI_TOKEN: Key = Key {
     secret: true,
     ..key("civitai_token", &["CIVITAI_API_KEY", "CIVITAI_TOKEN"], none)
 };
+pub(super) const SECRET_KEY: Key = Key {
+    secret: true,
+    within_home: "secret.key",
+    ..key("secret_key", &["MODELFERRY_SECRET_KEY"], none)
+};
 pub(super) const ALLOW_NETS: Key = key("allow_nets", &["MODELFERRY_ALLOW_NETS"], none);
 pub(super) const PROXY: Key = key("proxy", &["MODELFERRY_PROXY"], none);
 pub(super) const CONNECTIONS: Key = key("connections", &["MODELFERRY_CONNECTIONS"], || {
@@ -110,6 +115,7 @@ pub const KEYS: &[Key] = &[
     HF_TOKEN,
     CIVITAI_ENDPOINT,
     CIVITAI_TOKEN,
+    SECRET_KEY,
     ALLOW_NETS,
     PROXY,
     CONNECTIONS,

@@ -99,6 +99,7 @@ impl Worker {
     /// failure before there was a record; any later one is in [`Ended`].
     pub async fn import(&self, ferry: &Ferry, errand: Errand<'_>) -> Result<Ended, Stop> {
         let Errand { request, force, .. } = errand;
+        let ferry = &ferry.for_owner(&request.owner).await?;
         let records = &ferry.records;
         if !force && let Some(earlier) = records.find_unfinished(request).await? {
             if earlier.upload.status == UploadStatus::Failed {
@@ -145,10 +146,8 @@ impl Worker {
         plan: Option<Plan>,
     ) -> Result<Ended, Stop> {
         let request = errand.request;
-        let ferry = Ferry {
-            tokens: ferry.tokens.with_source_token(request),
-            ..ferry.clone()
-        };
+        let mut ferry = ferry.clone();
+        ferry.tokens = ferry.tokens.with_source_token(request);
         let (observer, cancel) = (errand.observer.clone(), errand.cancel);
         let worked = self
             .work_on(&ferry, &upload.owner_id, &upload.id, plan, observer, cancel)

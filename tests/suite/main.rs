@@ -14,6 +14,7 @@ mod batch;
 mod choice;
 mod civitai;
 mod crash;
+mod credentials;
 mod databases;
 mod early_gate;
 mod export;

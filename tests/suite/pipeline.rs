@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use modelferry::credentials::Vault;
 use modelferry::error::{Error, Stop};
 use modelferry::import::Ferry;
 use modelferry::progress::Unwatched;
@@ -18,7 +19,7 @@ use modelferry::upload::Kind;
 use modelferry::worker::Worker;
 use modelferry_fixtures::{Content, Hub, PlainFile, Scene};
 use modelferry_providers::http::{HttpSettings, RetryPolicy};
-use modelferry_providers::{Auth, Http, Providers, SafeUrl, Settings, Sha256};
+use modelferry_providers::{Http, Providers, SafeUrl, Settings, Sha256};
 use sha2::Digest;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -95,9 +96,8 @@ impl Pipeline {
             records,
             storage,
             engine,
-            tokens: Tokens {
-                operator: Auth::default(),
-            },
+            tokens: Tokens::default(),
+            vault: Vault::File(home.path().join("secret.key")),
             rules: Arc::default(),
         };
         Self {

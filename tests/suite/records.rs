@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod claims;
+mod credentials;
 mod failures;
 mod holdings;
 mod moves;

@@ -5,7 +5,7 @@ use std::fs;
 use crate::support::{Home, Ran, standard};
 
 /// Fails where a secret stands in what was said, or in a file of the home.
-fn assert_not_shown(home: &Home, ran: &Ran, secret: &str) {
+pub fn assert_not_shown(home: &Home, ran: &Ran, secret: &str) {
     assert!(
         !ran.all_text().contains(secret),
         "{secret} is said: {ran:?}"

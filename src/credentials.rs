@@ -1,0 +1,218 @@
+//! Stored credentials: what each is for, and how its secret is sealed.
+//!
+//! AES-256-GCM with a random nonce for each; owner and name are authenticated
+//! with it, so that a sealed secret is of no use in another's row. The key is
+//! never in the database.
+
+mod key;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use modelferry_providers::auth::HostCredential;
+use modelferry_providers::{Auth, Token};
+
+pub use self::key::SecretKey;
+use crate::error::{Code, Error};
+use crate::records::CredentialRow;
+
+/// What a credential is for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum CredentialName {
+    /// `huggingface`
+    HuggingFace,
+    /// `civitai`
+    Civitai,
+    /// `host` or `host:port`, in lower case.
+    Host(String),
+}
+
+impl CredentialName {
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::HuggingFace => "huggingface",
+            Self::Civitai => "civitai",
+            Self::Host(host) => host,
+        }
+    }
+}
+
+impl fmt::Display for CredentialName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for CredentialName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "it is huggingface, civitai, or a host such as example.com:8443".to_owned();
+        let lower = text.to_ascii_lowercase();
+        match &*lower {
+            "huggingface" => return Ok(Self::HuggingFace),
+            "civitai" => return Ok(Self::Civitai),
+            "huggingface.co" | "hf.co" => return Err("that hub is named huggingface".to_owned()),
+            "civitai.com" | "civitai.red" => return Err("that hub is named civitai".to_owned()),
+            _ => {}
+        }
+        let digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+        let (host, port) = match lower.rsplit_once(':') {
+            Some((host, port)) if digits(port) => (host, Some(port)),
+            _ => (&*lower, None),
+        };
+        let host = url::Host::parse(host).map_err(|_| wrong())?;
+        match port.map(str::parse::<u16>) {
+            None => Ok(Self::Host(host.to_string())),
+            Some(Ok(port @ 1..)) => Ok(Self::Host(format!("{host}:{port}"))),
+            Some(_) => Err(wrong()),
+        }
+    }
+}
+
+/// A secret that only its key opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// Which key that is.
+    pub key_id: String,
+    /// The random number it was sealed with.
+    pub nonce: Vec<u8>,
+    /// The secret, encrypted, and its tag.
+    pub sealed: Vec<u8>,
+}
+
+/// Where the key is.
+#[derive(Debug, Clone)]
+pub enum Vault {
+    /// In the configuration.
+    Given(SecretKey),
+    /// In this file, which is made when it is first needed.
+    File(PathBuf),
+}
+
+impl Vault {
+    /// Seals an owner's secret.
+    ///
+    /// # Errors
+    /// When the key can't be read or made.
+    pub async fn seal(
+        &self,
+        owner: &str,
+        name: &CredentialName,
+        secret: &Token,
+    ) -> Result<Sealed, Error> {
+        let key = match self {
+            Self::Given(key) => key.clone(),
+            Self::File(path) => key::read_or_make(path).await?,
+        };
+        let mut text = secret.expose().as_bytes().to_vec();
+        let nonce = cipher(&key)?
+            .seal_in_place_append_tag(Aad::from(bound_to(owner, name)), &mut text)
+            .map_err(|error| Error::internal("sealing a credential", error))?;
+        Ok(Sealed {
+            key_id: key.id(),
+            nonce: nonce.as_ref().to_vec(),
+            sealed: text,
+        })
+    }
+
+    /// Opens what is stored. The key is not asked for where there is nothing.
+    ///
+    /// # Errors
+    /// [`Code::StorageError`] when one was sealed with another key, or was
+    /// changed since: an upload keeps its bytes, and waits for a worker that
+    /// has the key.
+    pub async fn open(&self, rows: &[CredentialRow]) -> Result<Auth, Error> {
+        let mut auth = Auth::default();
+        let Some(first) = rows.first() else {
+            return Ok(auth);
+        };
+        let key = match self {
+            Self::Given(key) => key.clone(),
+            Self::File(path) => key::read(path)
+                .await?
+                .ok_or_else(|| other_key(first, &format!("{} is not there", path.display())))?,
+        };
+        for row in rows {
+            let secret = self.open_one(&key, row)?;
+            match &row.name {
+                CredentialName::HuggingFace => auth.huggingface = Some(secret),
+                CredentialName::Civitai => auth.civitai = Some(secret),
+                CredentialName::Host(host) => {
+                    auth.hosts.insert(host.clone(), for_host(secret));
+                }
+            }
+        }
+        Ok(auth)
+    }
+
+    fn open_one(&self, key: &SecretKey, row: &CredentialRow) -> Result<Token, Error> {
+        let sealed = &row.sealed;
+        if sealed.key_id != key.id() {
+            let place = match self {
+                Self::Given(_) => "MODELFERRY_SECRET_KEY".to_owned(),
+                Self::File(path) => path.display().to_string(),
+            };
+            return Err(other_key(row, &format!("{place} holds another")));
+        }
+        let open = || {
+            let nonce: [u8; NONCE_LEN] = sealed.nonce.as_slice().try_into().ok()?;
+            let mut text = sealed.sealed.clone();
+            let opened = cipher(key).ok()?.open_in_place(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(bound_to(&row.owner, &row.name)),
+                &mut text,
+            );
+            Token::new(std::str::from_utf8(opened.ok()?).ok()?)
+        };
+        open().ok_or_else(|| {
+            let message = format!(
+                "the stored credential for {} is not as it was written: its row was changed",
+                row.name
+            );
+            Error::new(Code::StorageError, message).hint(set_anew(row))
+        })
+    }
+}
+
+/// `user:password` is Basic, anything else Bearer.
+fn for_host(secret: Token) -> HostCredential {
+    if secret.expose().contains(':') {
+        HostCredential::Basic(secret)
+    } else {
+        HostCredential::Bearer(secret)
+    }
+}
+
+fn cipher(key: &SecretKey) -> Result<RandomizedNonceKey, Error> {
+    RandomizedNonceKey::new(&AES_256_GCM, key.expose())
+        .map_err(|error| Error::internal("using the secret key", error))
+}
+
+fn bound_to(owner: &str, name: &CredentialName) -> Vec<u8> {
+    format!("{owner}\n{name}").into_bytes()
+}
+
+fn other_key(row: &CredentialRow, why: &str) -> Error {
+    let message = format!(
+        "the stored credential for {} can't be read: it was sealed with the key {}, and {why}",
+        row.name, row.sealed.key_id
+    );
+    let anew = set_anew(row);
+    Error::new(Code::StorageError, message).hint(format!(
+        "give that key back (MODELFERRY_SECRET_KEY, the same for every process, or the file secret.key in the home folder), or {anew}"
+    ))
+}
+
+fn set_anew(row: &CredentialRow) -> String {
+    format!(
+        "set it anew: `modelferry credentials set {} --owner {}`",
+        row.name, row.owner
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+use std::os::unix::fs::PermissionsExt;
+
+use chrono::Utc;
+
+use super::*;
+
+const HEX: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+fn given() -> Vault {
+    Vault::Given(SecretKey::parse(HEX).unwrap())
+}
+
+async fn row(vault: &Vault, owner: &str, name: &str, secret: &str) -> CredentialRow {
+    let name = name.parse().unwrap();
+    let secret = Token::new(secret).unwrap();
+    CredentialRow {
+        sealed: vault.seal(owner, &name, &secret).await.unwrap(),
+        owner: owner.to_owned(),
+        name,
+        created_at: Utc::now(),
+        updated_at: Utc::now(),
+    }
+}
+
+#[test]
+fn a_name_is_a_hub_or_a_host_with_or_without_a_port() {
+    let cases = [
+        ("huggingface", "huggingface"),
+        ("Civitai", "civitai"),
+        ("Example.COM", "example.com"),
+        ("example.com:8443", "example.com:8443"),
+        ("example.com:443", "example.com:443"),
+        ("127.0.0.1:80", "127.0.0.1:80"),
+        ("[::1]:80", "[::1]:80"),
+        ("[::1]", "[::1]"),
+    ];
+    for (text, name) in cases {
+        let parsed: CredentialName = text.parse().unwrap();
+        assert_eq!(parsed.as_str(), name, "{text}");
+        assert_eq!(parsed.as_str().parse(), Ok(parsed.clone()), "{text}");
+    }
+}
+
+#[test]
+fn what_is_no_host_is_no_name() {
+    let cases = [
+        "",
+        ":",
+        "a b",
+        "https://example.com",
+        "example.com/x",
+        "user@example.com",
+        "example.com:0",
+        "example.com:70000",
+        "example.com:",
+        "huggingface.co",
+        "civitai.com",
+    ];
+    for text in cases {
+        assert!(text.parse::<CredentialName>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_key_is_read_as_hex_and_as_base64() {
+    let base64 = "ABEiM0RVZneImaq7zN3u/wARIjNEVWZ3iJmqu8zd7v8";
+    let key = SecretKey::parse(HEX).unwrap();
+    for text in [
+        base64.to_owned(),
+        format!("{base64}=\n"),
+        HEX.to_uppercase(),
+    ] {
+        assert_eq!(SecretKey::parse(&text).unwrap().id(), key.id(), "{text}");
+    }
+    for text in ["", "secret", &HEX[2..], &format!("{HEX}00")] {
+        let why = SecretKey::parse(text).unwrap_err();
+        assert!(text.is_empty() || !why.contains(text), "{why}");
+    }
+}
+
+#[test]
+fn a_key_never_shows_itself() {
+    let shown = format!("{:?}", given());
+    assert!(!shown.contains(&HEX[..8]), "{shown}");
+    assert!(!shown.contains("17, 34"), "{shown}");
+}
+
+#[tokio::test]
+async fn what_was_sealed_opens_to_the_secret() {
+    let vault = given();
+    let rows = [
+        row(&vault, "local", "huggingface", "hf_1").await,
+        row(&vault, "local", "civitai", "c_1").await,
+        row(&vault, "local", "a.example", "ferry:pass").await,
+        row(&vault, "local", "b.example", "bearer_1").await,
+    ];
+    let auth = vault.open(&rows).await.unwrap();
+    assert_eq!(auth.huggingface.unwrap().expose(), "hf_1");
+    assert_eq!(auth.civitai.unwrap().expose(), "c_1");
+    let HostCredential::Basic(basic) = &auth.hosts["a.example"] else {
+        panic!("{:?}", auth.hosts);
+    };
+    assert_eq!(basic.expose(), "ferry:pass");
+    let HostCredential::Bearer(bearer) = &auth.hosts["b.example"] else {
+        panic!("{:?}", auth.hosts);
+    };
+    assert_eq!(bearer.expose(), "bearer_1");
+}
+
+#[tokio::test]
+async fn the_same_secret_is_sealed_differently_each_time() {
+    let vault = given();
+    let first = row(&vault, "local", "huggingface", "hf_1").await.sealed;
+    let second = row(&vault, "local", "huggingface", "hf_1").await.sealed;
+    assert_ne!(first.nonce, second.nonce);
+    assert_ne!(first.sealed, second.sealed);
+}
+
+#[tokio::test]
+async fn a_sealed_secret_opens_in_no_other_row() {
+    let vault = given();
+    let sealed = row(&vault, "local", "huggingface", "hf_1").await;
+    let mut others = vec![sealed.clone(); 3];
+    others[0].owner = "somebody".to_owned();
+    others[1].name = CredentialName::Civitai;
+    others[2].sealed.sealed[0] ^= 1;
+    for other in others {
+        let error = vault.open(&[other]).await.unwrap_err();
+        assert_eq!(error.code, Code::StorageError);
+        assert!(error.message.contains("was changed"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn another_key_is_named_as_such_and_opens_nothing() {
+    let sealed = row(&given(), "local", "huggingface", "hf_1").await;
+    let other = Vault::Given(SecretKey::parse(&"ab".repeat(32)).unwrap());
+    let error = other.open(&[sealed]).await.unwrap_err();
+    assert!(error.message.contains("holds another"), "{error}");
+    assert!(error.hint.is_some());
+}
+
+#[tokio::test]
+async fn a_key_is_made_once_for_its_owner_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret.key");
+    let vault = Vault::File(path.clone());
+    assert!(vault.open(&[]).await.is_ok());
+    assert!(!path.exists(), "no credential needs a key");
+    let rows =
+        futures_util::future::join_all((0..8).map(|_| row(&vault, "local", "civitai", "c"))).await;
+    for row in rows {
+        assert!(vault.open(&[row]).await.is_ok());
+    }
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn a_key_that_is_gone_is_named_and_not_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = Vault::File(folder.path().join("secret.key"));
+    let sealed = row(&vault, "local", "civitai", "c").await;
+    std::fs::remove_file(folder.path().join("secret.key")).unwrap();
+    let error = vault.open(&[sealed]).await.unwrap_err();
+    assert!(error.message.contains("is not there"), "{error}");
+    assert!(!folder.path().join("secret.key").exists());
+}
