@@ -8,7 +8,7 @@ use super::{
         npy,
         pickle::{self, AllowList, Feed, Report, gate::Gate},
         source::Source,
-        zip::{DEFLATED, Directory, Entry, STORED, Unpacked},
+        zip::{DEFLATED, Directory, Entry, Located, STORED, Unpacked},
     },
     is_container, nested,
 };
@@ -124,10 +124,20 @@ impl<'g> Judge<'g> {
         entry: &Entry,
         source: &mut Source<'_>,
     ) -> Result<(), InspectError> {
+        self.reach(directory, entry, source).map(drop)
+    }
+
+    /// Goes on to an entry, and past it.
+    fn reach(
+        &mut self,
+        directory: &Directory,
+        entry: &Entry,
+        source: &mut Source<'_>,
+    ) -> Result<Located, InspectError> {
         let located = directory.locate(entry, source)?;
         self.check_gap(entry, entry.header_at());
         self.reached = located.end;
-        Ok(())
+        Ok(located)
     }
 
     /// Notes bytes between entries, where a reader that goes from header to header finds more.
@@ -151,9 +161,7 @@ impl<'g> Judge<'g> {
         entry: &Entry,
         source: &mut Source<'_>,
     ) -> Result<Option<Report>, InspectError> {
-        let located = directory.locate(entry, source)?;
-        self.check_gap(entry, entry.header_at());
-        self.reached = located.end;
+        let located = self.reach(directory, entry, source)?;
         if let Some(fault) = located.fault {
             self.note_or_warn(fault);
         }
@@ -233,9 +241,7 @@ impl<'g> Judge<'g> {
         entry: &Entry,
         source: &mut Source<'_>,
     ) -> Result<(), InspectError> {
-        let located = directory.locate(entry, source)?;
-        self.check_gap(entry, entry.header_at());
-        self.reached = located.end;
+        let located = self.reach(directory, entry, source)?;
         if let Some(fault) = located.fault {
             self.note(fault);
         }
