@@ -1,16 +1,22 @@
-//! The HTTP API: `/v1` for clients, and beside it what operators ask for.
+//! The HTTP API: `/v1` for clients, and beside it what operators ask for, and
+//! the console for people.
 //!
 //! It writes uploads and reads records. The work itself is a worker's, in this
 //! process or any other.
 
 mod auth;
+mod console;
 mod entities;
 mod events;
+mod feed;
 mod health;
+mod lists;
 mod openapi;
 mod plan;
 mod problem;
 mod request;
+mod sources;
+mod stats;
 mod uploads;
 
 use std::net::SocketAddr;
@@ -29,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use self::feed::Feed;
 use self::problem::Problem;
 use crate::error::{Code, Error};
 use crate::import::Ferry;
@@ -63,12 +70,17 @@ pub struct Api(Arc<Shared>);
 struct Shared {
     ferry: Ferry,
     settings: Settings,
+    feed: Arc<Feed>,
 }
 
 impl Api {
     /// An API that answers from these parts.
     pub fn new(ferry: Ferry, settings: Settings) -> Self {
-        Self(Arc::new(Shared { ferry, settings }))
+        Self(Arc::new(Shared {
+            ferry,
+            settings,
+            feed: Arc::default(),
+        }))
     }
 
     fn ferry(&self) -> &Ferry {
@@ -79,6 +91,10 @@ impl Api {
         &self.0.settings
     }
 
+    fn feed(&self) -> &Arc<Feed> {
+        &self.0.feed
+    }
+
     /// Every route.
     pub fn router(self) -> Router {
         let v1 = Router::new()
@@ -87,12 +103,19 @@ impl Api {
             .route("/uploads/{id}/action", post(uploads::action))
             .route("/uploads/{id}/artifacts", get(uploads::artifacts))
             .route("/uploads/{id}/events", get(events::stream))
+            .route("/events", get(feed::stream))
+            .route("/sources", get(sources::one).post(sources::many))
+            .route("/stats", get(stats::stats))
+            .route("/models", get(lists::models))
+            .route("/assets", get(lists::assets))
             .route("/models/{id}", get(entities::model))
             .route("/models/{id}/files/{*path}", get(entities::model_file))
             .route("/assets/{id}", get(entities::asset))
             .route("/assets/{id}/files/{*path}", get(entities::asset_file));
         Router::new()
             .nest("/v1", v1)
+            .route("/", get(console::page))
+            .route("/console/{version}/{name}", get(console::file))
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready))
             .route("/metrics", get(health::metrics))

@@ -17,6 +17,8 @@ pub(super) struct Caller {
     pub owner: String,
     /// Who is shown to have asked.
     pub author: String,
+    /// The key's name.
+    pub key: String,
 }
 
 impl FromRequestParts<Api> for Caller {
@@ -38,6 +40,7 @@ impl FromRequestParts<Api> for Caller {
         Ok(Self {
             owner,
             author: key.author,
+            key: key.id,
         })
     }
 }

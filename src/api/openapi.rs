@@ -6,13 +6,14 @@ use axum::response::IntoResponse;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{entities, events, request, uploads};
+use super::{entities, events, feed, lists, request, sources, stats, uploads};
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "modelferry", description = "Imports models from Hugging Face, Civitai and any URL."),
     paths(
-        uploads::create, uploads::list, uploads::retrieve, uploads::action, uploads::artifacts, events::stream,
+        uploads::create, uploads::list, uploads::retrieve, uploads::action, uploads::artifacts, events::stream, feed::stream,
+        sources::one, sources::many, stats::stats, lists::models, lists::assets,
         entities::model, entities::model_file, entities::asset, entities::asset_file,
     ),
     components(schemas(request::UploadConfig)),

@@ -85,6 +85,16 @@ impl Records {
         row.read().map(Some)
     }
 
+    /// Whether a key of this name still works.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn is_key(&self, id: &str) -> Result<bool, Error> {
+        let mut conn = self.db.read().await?;
+        let sql = "SELECT id FROM api_keys WHERE id = $1 AND revoked_at IS NULL";
+        Ok(fetch_optional!(conn, (String,), sql, id)?.is_some())
+    }
+
     /// Every key, the newest first.
     ///
     /// # Errors
