@@ -52,6 +52,8 @@ export async function send(method, path, { query, body, signal, key, headers } =
       body: body === undefined ? undefined : JSON.stringify(body),
       signal,
       cache: "no-store",
+      // The browser has no say in a refused key: with this it asks for no password of its own.
+      credentials: "omit",
     });
   } catch (error) {
     if (error.name === "AbortError") throw error;

@@ -1,7 +1,7 @@
 // Plots by hand: axes with units, direct labels, patterns beside colours, and
 // the same figures as a table.
 
-import { freshId, h, s } from "./dom.js";
+import { freshId, h, put, s } from "./dom.js";
 
 /** Round steps for an axis that ends at or above `most`. */
 export function ticks(most, unit = 1) {
@@ -25,8 +25,21 @@ export function byteUnit(most) {
  * Stacked columns over time. `columns` are `{ label, title, values: [a, b] }`;
  * `series` name the parts and their look: `a` plain, `b` hatched, `good`, `bad`.
  */
-export function columnChart({ columns, series, unit, shown, title }) {
-  const [width, height, left, bottom, top] = [720, 220, 64, 26, 12];
+export function columnChart(of) {
+  const frame = h("div.chart-frame");
+  let drawn = 0;
+  new ResizeObserver(([entry]) => {
+    const width = Math.round(entry.contentRect.width);
+    if (width === drawn || width < 50) return;
+    drawn = width;
+    put(frame, drawColumns(of, width));
+  }).observe(frame);
+  return frame;
+}
+
+/** Drawn in pixels of the place it has, so that its texts keep their size. */
+function drawColumns({ columns, series, unit, shown, title }, width) {
+  const [height, left, bottom, top] = [220, 64, 26, 16];
   const most = Math.max(...columns.map((one) => one.values.reduce((sum, value) => sum + value, 0)), 0);
   const marks = ticks(most, unit);
   const end = marks.at(-1);
@@ -34,7 +47,7 @@ export function columnChart({ columns, series, unit, shown, title }) {
   const slot = (width - left) / columns.length;
   const bar = Math.max(2, Math.min(slot * 0.72, 28));
   const id = freshId("hatch");
-  const every = Math.ceil(columns.length / 8);
+  const every = Math.ceil(columns.length / Math.max(1, Math.floor((width - left) / 64)));
   return s(
     "svg.chart",
     { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": title },

@@ -55,7 +55,7 @@ const dayAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", tim
 const exactly = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const dayOnly = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
-const hourOnly = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const hourOnly = new Intl.DateTimeFormat(undefined, { hour: "numeric" });
 
 export const moment = (text) => dayAndTime.format(new Date(text));
 export const exact = (text) => exactly.format(new Date(text));

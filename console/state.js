@@ -51,13 +51,13 @@ function changeLine(state) {
 }
 
 function hear({ kind, data }) {
-  if (kind === "upload") learn(data.upload, data.error);
+  if (kind === "upload") learn(data.upload, data.error, true);
   else if (kind === "progress") move(data);
   else if (kind === "reset") tell({ type: "reset" });
 }
 
 /** Takes a record from an answer or the stream; an older one than the known is dropped. */
-export function learn(upload, error) {
+export function learn(upload, error, isHeard = false) {
   const before = known.get(upload.id);
   if (before && before.upload.updatedAt > upload.updatedAt) return before;
   const entry = { samples: [], bytesDone: null, bytesTotal: null, ...before, upload };
@@ -66,7 +66,7 @@ export function learn(upload, error) {
   if (upload.status !== "pending") entry.samples = [];
   known.set(upload.id, entry);
   forgetTheOldest();
-  tell({ type: "upload", entry, isNew: !before, was: before?.upload.status });
+  tell({ type: "upload", entry, isNew: isHeard && !before, was: before?.upload.status });
   return entry;
 }
 

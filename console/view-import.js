@@ -191,7 +191,7 @@ export function importView(query) {
       "div.many-row",
       null,
       h("span.origin", { data: { provider: source.provider ?? "" } }, source.provider ? badge(source.provider) : "?"),
-      h("div.row-main", null, h("code", null, source.text), h(source.error ? "p.is-error" : "p", null, source.error ? `${source.error.message}${source.error.hint ? `; ${source.error.hint}` : ""}` : [format.provider(source.provider), " ", describe(source)])),
+      h("div.row-main", null, h("code.many-text", null, source.text), h(source.error ? "p.is-error" : "p", null, source.error ? `${source.error.message}${source.error.hint ? `; ${source.error.hint}` : ""}` : [format.provider(source.provider), " ", describe(source)])),
       source.outcome,
     );
   }
@@ -227,15 +227,20 @@ export function importView(query) {
     return undefined;
   }
 
+  /** The source that a link to this view names. */
+  function take(from) {
+    field.value = from.get("source") ?? "";
+    recognise();
+  }
+
   idle();
   return {
     element: h("section.view", null, h("header.view-head", null, h("div", null, h("h1", null, "Import"), h("p.view-lead", null, "From Hugging Face, Civitai or any URL. You see what would come before a byte is moved."))), form, result),
     shown: () => {
-      const source = query.get("source");
-      if (source) field.value = source;
-      if (source) recognise();
+      take(query);
       field.focus({ preventScroll: true });
     },
+    changed: take,
     leave: () => { abort.abort(); clearTimeout(typing); },
   };
 }

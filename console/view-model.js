@@ -147,9 +147,16 @@ function card(of) {
   ));
 }
 
-/** A hub's HTML as plain text: read without being loaded, run or shown. */
+const ENTITIES = { amp: "&", lt: "<", gt: ">", quot: "\"", apos: "'", nbsp: " ", "#39": "'" };
+
+/** A hub's HTML as plain text, by cutting: no parser of the browser ever sees it. */
 function plain(html) {
   if (typeof html !== "string" || !html) return "";
-  const spaced = html.replace(/<\/(p|div|li|h\d)>|<br\s*\/?>/gi, "$&\n");
-  return new DOMParser().parseFromString(spaced, "text/html").body.textContent.replace(/\n{3,}/g, "\n\n").trim();
+  return html
+    .replace(/<(script|style)\b[\s\S]*?<\/\1\s*>/gi, "")
+    .replace(/<\/(p|div|li|h\d)\s*>|<br\s*\/?>/gi, "\n")
+    .replace(/<\/?[a-z][^>]*>/gi, "")
+    .replace(/&(#?\w{1,8});/g, (whole, name) => ENTITIES[name] ?? whole)
+    .replace(/\n{3,}/g, "\n\n")
+    .trim();
 }

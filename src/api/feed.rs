@@ -28,6 +28,8 @@ use crate::records::{Change, Moving, Records, Signal, Since};
 
 /// The least between two looks: many changes at once are one look.
 const PACE: Duration = Duration::from_millis(200);
+/// How soon a stream ends whose key was revoked.
+const KEY_CHECK: Duration = Duration::from_secs(5);
 /// A transaction may be seen so much later than the time it wrote down.
 const OVERLAP: i64 = 5000;
 /// Changes that are read at once, and told to a stream that comes back.
@@ -240,7 +242,7 @@ pub(super) async fn stream(
         key: caller.key,
     };
     let closing = api.settings().closing.clone();
-    let mut checks = interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
+    let mut checks = interval_at(Instant::now() + KEY_CHECK, KEY_CHECK);
     checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let rest = stream::unfold((listener, checks), move |(mut listener, mut checks)| {
         let closing = closing.clone();

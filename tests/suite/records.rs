@@ -6,6 +6,7 @@ mod credentials;
 mod failures;
 mod holdings;
 mod moves;
+mod overview;
 mod queue;
 mod syncs;
 mod uploads;
