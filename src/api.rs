@@ -4,14 +4,17 @@
 //! process or any other.
 
 mod auth;
+mod credentials;
 mod entities;
 mod events;
 mod health;
 mod openapi;
+mod page;
 mod plan;
 mod problem;
 mod request;
 mod uploads;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,7 +24,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Router, body::Body};
 use modelferry_providers::net::AddressGuard;
 use tokio::net::TcpListener;
@@ -87,6 +90,15 @@ impl Api {
             .route("/uploads/{id}/action", post(uploads::action))
             .route("/uploads/{id}/artifacts", get(uploads::artifacts))
             .route("/uploads/{id}/events", get(events::stream))
+            .route("/credentials", get(credentials::list))
+            .route(
+                "/credentials/{name}",
+                put(credentials::put).delete(credentials::remove),
+            )
+            .route("/webhooks/secret", get(webhooks::secret))
+            .route("/webhooks/secret/rotate", post(webhooks::rotate))
+            .route("/webhooks/deliveries", get(webhooks::deliveries))
+            .route("/webhooks/deliveries/{id}/retry", post(webhooks::retry))
             .route("/models/{id}", get(entities::model))
             .route("/models/{id}/files/{*path}", get(entities::model_file))
             .route("/assets/{id}", get(entities::asset))

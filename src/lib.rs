@@ -29,4 +29,5 @@ pub mod tokens;
 pub mod transfer;
 pub mod upload;
 pub mod verify;
+pub mod webhook;
 pub mod worker;

@@ -14,6 +14,7 @@ use crate::records::Records;
 use crate::storage::Storage;
 use crate::tokens::Tokens;
 use crate::transfer::{Engine, Limits, Patience};
+use crate::webhook::{self, Deliverer, Secrets};
 use crate::worker::Worker;
 
 /// The parts, and this process's place among the workers.
@@ -38,6 +39,19 @@ impl Session {
             worker,
             cancel,
         })
+    }
+
+    /// What sends webhooks in the name of this process.
+    pub fn deliverer(&self, config: &Config) -> Result<Deliverer, Error> {
+        let (records, vault) = (&self.ferry.records, &self.ferry.vault);
+        let settings = webhook::http_settings(config.allow_nets.clone(), config.proxy.clone());
+        Ok(Deliverer::new(
+            self.worker.id(),
+            records.clone(),
+            Secrets::new(records.clone(), vault.clone()),
+            Http::new(settings)?,
+            webhook::Settings::default(),
+        ))
     }
 
     /// Ends with nothing left to write.

@@ -156,6 +156,11 @@ impl Records {
             "UPDATE syncs SET lease_owner = NULL, lease_token = NULL, lease_until = 0 WHERE lease_owner = $1",
             worker,
         )?;
+        execute!(
+            tx,
+            "UPDATE webhook_receivers SET lease_owner = NULL, lease_token = NULL, lease_until = 0 WHERE lease_owner = $1",
+            worker,
+        )?;
         let freed = execute!(
             tx,
             "UPDATE jobs SET lease_owner = NULL, lease_token = NULL, lease_until = 0 WHERE lease_owner = $1",

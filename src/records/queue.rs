@@ -7,6 +7,7 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use super::db::{Tx, execute, fetch_optional};
+use super::deliveries::announce_end;
 use super::events::put_status;
 use super::jobs::millis;
 use super::moves::put_error;
@@ -108,7 +109,7 @@ impl Records {
     /// # Errors
     /// [`Code::NotFound`] when this owner has none of that id.
     pub async fn cancel(&self, owner: &str, upload: &str) -> Result<bool, Error> {
-        self.get(owner, upload).await?;
+        let detail = self.get(owner, upload).await?;
         let mut tx = self.db.write().await?;
         // First the job, as every worker does: whoever is second waits, and none for the other.
         let lock = AssertSqlSafe(format!(
@@ -139,6 +140,8 @@ impl Records {
             self.now(),
         )
         .await?;
+        let receiver = detail.request.webhook.as_ref();
+        announce_end(&mut tx, receiver, upload, self.now()).await?;
         tx.commit().await?;
         Ok(true)
     }

@@ -75,15 +75,6 @@ fn the_huggingface_cache_opens_with_hf_hub() {
     }
 }
 
-/// Python packages that `scripts/python-packages` fetched.
-fn python() -> Command {
-    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/python");
-    assert!(packages.is_dir(), "run scripts/python-packages first");
-    let mut command = Command::new("python3");
-    command.env("PYTHONPATH", packages);
-    command
-}
-
 #[test]
 fn the_huggingface_cache_opens_with_huggingface_hub_offline() {
     let hub = standard();
