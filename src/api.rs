@@ -32,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use self::auth::Revoked;
 use self::problem::Problem;
 use crate::error::{Code, Error};
 use crate::import::Ferry;
@@ -66,16 +67,25 @@ pub struct Api(Arc<Shared>);
 struct Shared {
     ferry: Ferry,
     settings: Settings,
+    revoked: Revoked,
 }
 
 impl Api {
     /// An API that answers from these parts.
     pub fn new(ferry: Ferry, settings: Settings) -> Self {
-        Self(Arc::new(Shared { ferry, settings }))
+        Self(Arc::new(Shared {
+            ferry,
+            settings,
+            revoked: Revoked::default(),
+        }))
     }
 
     fn ferry(&self) -> &Ferry {
         &self.0.ferry
+    }
+
+    fn revoked(&self) -> &Revoked {
+        &self.0.revoked
     }
 
     fn settings(&self) -> &Settings {

@@ -10,6 +10,7 @@ mod judge;
 mod ledger;
 mod policy;
 mod register;
+mod room;
 mod sidecars;
 mod steps;
 mod unchanged;

@@ -18,12 +18,14 @@ mod jobs;
 mod keys;
 mod moves;
 mod once;
+mod pauses;
 mod place;
 mod queue;
 mod signals;
 mod syncs;
 mod trouble;
 mod uploads;
+mod usage;
 mod verdicts;
 mod webhook_secrets;
 
@@ -57,6 +59,7 @@ pub use self::syncs::{
 };
 use self::trouble::unreadable;
 pub use self::uploads::{Filter, NewUpload, UploadDetail};
+pub use self::usage::OwnerBytes;
 pub use self::verdicts::Refused;
 pub use self::webhook_secrets::WebhookSecretRow;
 use crate::error::Error;

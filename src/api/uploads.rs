@@ -62,6 +62,8 @@ pub(super) async fn create(
             ));
         }
     }
+    // Whoever is full already gets no further than here.
+    api.ferry().admit_bytes(&caller.owner, 1).await?;
     let body_hash = hex::encode(sha2::Sha256::digest(&body));
     let once = idempotency_key(&headers)?.map(|key| Once {
         key,

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use modelferry_providers::http::{HttpSettings, RetryPolicy};
-use modelferry_providers::{Http, Providers, Settings};
+use modelferry_providers::{Http, ProviderKind, Providers, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::error::{Code, Error};
 use crate::import::Ferry;
+use crate::pauses::SharedPauses;
 use crate::records::Records;
 use crate::storage::Storage;
 use crate::tokens::Tokens;
@@ -79,6 +80,7 @@ fn ferry(config: &Config, records: Records, storage: Arc<dyn Storage>) -> Result
         endpoints: config.named_endpoints.clone(),
         proxy: config.proxy.clone(),
         retry: retry.clone(),
+        pauses: Arc::new(shared_pauses(config, &records)),
         ..HttpSettings::default()
     })?;
     let settings = Settings {
@@ -108,6 +110,17 @@ fn ferry(config: &Config, records: Records, storage: Arc<dyn Storage>) -> Result
         vault: config.vault(),
         rules: Arc::new(config.rules.clone()),
     })
+}
+
+/// What a hub asks of one process holds for all of this database, and for the
+/// jobs that are to be begun.
+fn shared_pauses(config: &Config, records: &Records) -> SharedPauses {
+    let hubs = [
+        (&config.huggingface_endpoint, ProviderKind::HuggingFace),
+        (&config.civitai_endpoint, ProviderKind::Civitai),
+    ];
+    let hubs = hubs.map(|(endpoint, kind)| (endpoint.authority(), kind.to_string()));
+    SharedPauses::new(records.clone(), hubs)
 }
 
 /// The first signal stops cleanly; the second is the platform's own.

@@ -267,6 +267,7 @@ impl Row {
                     .unwrap_or(message)
                     .to_owned(),
                 hint: self.error_hint,
+                retry_after: None,
             }),
             _ => None,
         };

@@ -3,11 +3,10 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Home, hash_of, standard};
+use crate::support::{Home, hash_of, python, standard};
 
 fn export(home: &Home, id: &str, layout: &str, to: &Path) -> Value {
     let to = to.display().to_string();

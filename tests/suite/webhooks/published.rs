@@ -216,7 +216,7 @@ async fn a_receiver_that_may_not_be_reached_is_refused_and_stores_nothing() {
     for (hook, code) in [
         (json!("http://169.254.169.254/latest"), "blocked_address"),
         (json!("http://10.0.0.1/"), "blocked_address"),
-        (json!("http://localhost./"), "blocked_address"),
+        (json!("http://[fd00::1]/"), "blocked_address"),
         (json!("ftp://hooks.example.com/"), "invalid_request"),
         (json!("https://me:pw@hooks.example.com/"), "invalid_request"),
         (json!("hooks.example.com"), "invalid_request"),
