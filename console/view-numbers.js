@@ -147,7 +147,7 @@ function saved(columns, held) {
     plot: [
       h("p.big-figure", null, format.bytes(reused), " ", h("small", null, `${format.percent(reused, all)} of what was asked for`)),
       h("div.share-bar", { role: "img", "aria-label": `${format.percent(reused, all)} held already` }, h("span.is-moved", { vars: { "--share": String(1 - share) } }), h("span.is-held", { vars: { "--share": String(share) } })),
-      h("p.answer", null, "On disk, sharing saves another ", h("strong", null, format.bytes(held.bytes - held.storedBytes)), "."),
+      h("p.answer", null, held.bytes > held.storedBytes ? ["On disk, sharing saves another ", h("strong", null, format.bytes(held.bytes - held.storedBytes)), "."] : "On disk every content stands once."),
     ],
     table: asTable("Reuse", ["", "Bytes"], [["Came over the wire", format.bytes(came)], ["Held already", format.bytes(reused)], ["Saved on disk by sharing", format.bytes(held.bytes - held.storedBytes)]]),
   });

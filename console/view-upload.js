@@ -97,6 +97,7 @@ export function uploadView([id]) {
     parts.origin.dataset.provider = from;
     put(parts.lead, [format.provider(from), upload.kind, upload.url].filter(Boolean).join(" · "));
     showMoving(entry);
+    if (["imported", "complete", "failed"].includes(upload.status) && !times.has(upload.status)) times.set(upload.status, upload.updatedAt);
     put(parts.walk, walk(entry, times));
     showButtons(entry);
     showError(entry);
@@ -132,7 +133,7 @@ export function uploadView([id]) {
     const { upload } = entry;
     if (upload.status !== "failed") return put(parts.error);
     const error = detail.error ?? { message: upload.errorMessage ?? "It failed." };
-    return put(parts.error, errorBox(error, upload.fileSize && h("span.error-hint", null, "What was transferred is kept where a retry can use it.")));
+    return put(parts.error, errorBox(error));
   }
 
   function showFiles({ upload }) {

@@ -6,18 +6,21 @@
 
 mod auth;
 mod console;
+mod credentials;
 mod entities;
 mod events;
 mod feed;
 mod health;
 mod lists;
 mod openapi;
+mod page;
 mod plan;
 mod problem;
 mod request;
 mod sources;
 mod stats;
 mod uploads;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,7 +30,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Router, body::Body};
 use modelferry_providers::net::AddressGuard;
 use tokio::net::TcpListener;
@@ -35,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use self::auth::Revoked;
 use self::feed::Feed;
 use self::problem::Problem;
 use crate::error::{Code, Error};
@@ -71,6 +75,7 @@ struct Shared {
     ferry: Ferry,
     settings: Settings,
     feed: Arc<Feed>,
+    revoked: Revoked,
 }
 
 impl Api {
@@ -80,11 +85,16 @@ impl Api {
             ferry,
             settings,
             feed: Arc::default(),
+            revoked: Revoked::default(),
         }))
     }
 
     fn ferry(&self) -> &Ferry {
         &self.0.ferry
+    }
+
+    fn revoked(&self) -> &Revoked {
+        &self.0.revoked
     }
 
     fn settings(&self) -> &Settings {
@@ -108,6 +118,15 @@ impl Api {
             .route("/stats", get(stats::stats))
             .route("/models", get(lists::models))
             .route("/assets", get(lists::assets))
+            .route("/credentials", get(credentials::list))
+            .route(
+                "/credentials/{name}",
+                put(credentials::put).delete(credentials::remove),
+            )
+            .route("/webhooks/secret", get(webhooks::secret))
+            .route("/webhooks/secret/rotate", post(webhooks::rotate))
+            .route("/webhooks/deliveries", get(webhooks::deliveries))
+            .route("/webhooks/deliveries/{id}/retry", post(webhooks::retry))
             .route("/models/{id}", get(entities::model))
             .route("/models/{id}/files/{*path}", get(entities::model_file))
             .route("/assets/{id}", get(entities::asset))

@@ -115,7 +115,7 @@ impl Ferry {
         request: &ImportRequest,
         cancel: &CancellationToken,
     ) -> Result<ShownPlan, Error> {
-        let ferry = self.for_owner(&request.owner).await?;
+        let ferry = self.for_request(request).await?;
         let plan = ferry.pin(request).await?;
         let verdicts = ferry.preview(&plan, request, cancel).await?;
         let mut artifacts = Vec::with_capacity(plan.artifacts.len());

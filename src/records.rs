@@ -10,6 +10,7 @@ mod changes;
 mod counts;
 mod credentials;
 mod db;
+mod deliveries;
 mod entities;
 mod events;
 mod fetches;
@@ -18,6 +19,7 @@ mod jobs;
 mod keys;
 mod moves;
 mod once;
+mod pauses;
 mod place;
 mod queue;
 mod signals;
@@ -25,7 +27,9 @@ mod stats;
 mod syncs;
 mod trouble;
 mod uploads;
+mod usage;
 mod verdicts;
+mod webhook_secrets;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -39,7 +43,11 @@ pub use self::changes::{Change, Moving, Since, Waiting};
 pub use self::counts::Counts;
 pub use self::credentials::CredentialRow;
 use self::db::{Db, fetch_optional};
-pub use self::entities::{EntityFilter, EntityPage, EntityRow, ListedEntity};
+pub use self::deliveries::{
+    Announcement, DeliveryFailure, DeliveryFilter, DeliveryRow, DeliveryStatus, DueDelivery,
+    Receiver,
+};
+pub use self::entities::{EntityFilter, EntityRow, ListedEntity};
 pub use self::events::{EventRow, Glance};
 pub use self::holdings::{CONDEMNED, Holding, Standing};
 pub use self::jobs::Claim;
@@ -55,7 +63,9 @@ pub use self::syncs::{
 };
 use self::trouble::unreadable;
 pub use self::uploads::{Filter, NewUpload, UploadDetail};
+pub use self::usage::OwnerBytes;
 pub use self::verdicts::Refused;
+pub use self::webhook_secrets::WebhookSecretRow;
 use crate::error::Error;
 
 /// The records of one database. Cheap to clone.

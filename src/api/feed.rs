@@ -16,11 +16,10 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::{Stream, StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::broadcast::{self, Receiver, Sender};
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::sync::broadcast::{Receiver, Sender};
 
 use super::Api;
-use super::auth::Caller;
+use super::auth::{self, Caller};
 use super::events::{KEEP_ALIVE, MOVING, RESTING, UNHEARD};
 use super::problem::{Problem, ProblemBody};
 use crate::error::Error;
@@ -28,8 +27,6 @@ use crate::records::{Change, Moving, Records, Signal, Since};
 
 /// The least between two looks: many changes at once are one look.
 const PACE: Duration = Duration::from_millis(200);
-/// How soon a stream ends whose key was revoked.
-const KEY_CHECK: Duration = Duration::from_secs(5);
 /// A transaction may be seen so much later than the time it wrote down.
 const OVERLAP: i64 = 5000;
 /// Changes that are read at once, and told to a stream that comes back.
@@ -195,6 +192,7 @@ impl Watch {
         let heard = async {
             loop {
                 match signals.recv().await {
+                    Ok(Signal::Deliveries) => {}
                     Ok(Signal::Changed(_) | Signal::Work) | Err(RecvError::Lagged(_)) => return,
                     Err(RecvError::Closed) => std::future::pending().await,
                 }
@@ -238,21 +236,19 @@ pub(super) async fn stream(
     let listener = Listener {
         heard,
         records,
-        owner: caller.owner,
-        key: caller.key,
+        owner: caller.owner.clone(),
     };
     let closing = api.settings().closing.clone();
-    let mut checks = interval_at(Instant::now() + KEY_CHECK, KEY_CHECK);
-    checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let rest = stream::unfold((listener, checks), move |(mut listener, mut checks)| {
+    let rest = stream::unfold(listener, move |mut listener| {
         let closing = closing.clone();
         async move {
-            let next = listener.next(&mut checks);
-            let event = closing.run_until_cancelled(next).await??;
-            Some((Ok(event), (listener, checks)))
+            let event = closing.run_until_cancelled(listener.next()).await??;
+            Some((Ok(event), listener))
         }
     });
-    Ok(Sse::new(first.chain(rest)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+    let events = first.chain(rest);
+    let events = events.take_until(Box::pin(auth::revoked(api, caller)));
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
 /// What a stream is told before anything new happens.
@@ -292,31 +288,21 @@ struct Listener {
     heard: Receiver<Arc<Told>>,
     records: Records,
     owner: String,
-    key: String,
 }
 
 impl Listener {
-    /// The next event; `None` once the key no longer works.
-    async fn next(&mut self, checks: &mut tokio::time::Interval) -> Option<Event> {
+    async fn next(&mut self) -> Option<Event> {
         loop {
-            let told = tokio::select! {
-                told = self.heard.recv() => told,
-                _ = checks.tick() => match self.records.is_key(&self.key).await {
-                    Ok(false) => return None,
-                    // A database that is away for a moment says nothing against the key.
-                    Ok(true) | Err(_) => continue,
-                },
-            };
-            match told {
+            match self.heard.recv().await {
                 Ok(told) if told.owner == self.owner => {
                     return Some(event(told.kind, told.data.clone(), told.id));
                 }
                 Ok(_) => {}
-                Err(broadcast::error::RecvError::Lagged(_)) => {
+                Err(RecvError::Lagged(_)) => {
                     let now = self.records.clock();
                     return Some(event("reset", "{}".to_owned(), Some(now)));
                 }
-                Err(broadcast::error::RecvError::Closed) => return None,
+                Err(RecvError::Closed) => return None,
             }
         }
     }

@@ -10,8 +10,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::auth::Caller;
+use super::page::Page;
 use super::problem::{Problem, ProblemBody};
-use super::uploads::{page_size, search};
+use super::uploads::search;
 use crate::inspect::Facts;
 use crate::records::{EntityFilter, ListedEntity};
 use crate::upload::Kind;
@@ -123,17 +124,20 @@ async fn list(
     query: EntitiesQuery,
     models: bool,
 ) -> Result<(Vec<EntityBody>, Option<String>), Problem> {
+    let page = Page::of(query.page_size)?;
     let filter = EntityFilter {
         models,
         provider: query.provider,
         text: search(query.text)?,
         after: query.pagination_token.as_deref().map(place).transpose()?,
-        limit: page_size(query.page_size)?,
+        limit: page.limit(),
     };
-    let page = api.ferry().records.entities(&caller.owner, &filter).await?;
-    let next = page.next.map(|(at, id)| format!("{at}.{id}"));
-    let entities = page.entities.into_iter().map(EntityBody::from).collect();
-    Ok((entities, next))
+    let listed = api.ferry().records.entities(&caller.owner, &filter).await?;
+    let (listed, next) = page.cut(listed, |last| {
+        let row = &last.entity;
+        format!("{}.{}", row.created_at.timestamp_millis(), row.id)
+    });
+    Ok((listed.into_iter().map(EntityBody::from).collect(), next))
 }
 
 /// Where a page ended: the time and id of its last entry.

@@ -6,7 +6,9 @@ use axum::response::IntoResponse;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{entities, events, feed, lists, request, sources, stats, uploads};
+use super::{
+    credentials, entities, events, feed, lists, request, sources, stats, uploads, webhooks,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -14,6 +16,8 @@ use super::{entities, events, feed, lists, request, sources, stats, uploads};
     paths(
         uploads::create, uploads::list, uploads::retrieve, uploads::action, uploads::artifacts, events::stream, feed::stream,
         sources::one, sources::many, stats::stats, lists::models, lists::assets,
+        credentials::put, credentials::list, credentials::remove,
+        webhooks::secret, webhooks::rotate, webhooks::deliveries, webhooks::retry,
         entities::model, entities::model_file, entities::asset, entities::asset_file,
     ),
     components(schemas(request::UploadConfig)),

@@ -13,14 +13,13 @@ use sha2::Digest;
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Caller;
+use super::page::Page;
 use super::problem::{Problem, ProblemBody};
 use super::{Api, plan, request};
 use crate::error::{Code, Error};
 use crate::records::{ArtifactRow, Created, Filter, NewUpload, Once, Waiting};
 use crate::upload::{ArtifactStatus, Upload, UploadSource, UploadStatus, Verification};
 
-/// Records on a page, at most and unless asked otherwise.
-const PAGE: (u32, u32) = (100, 50);
 /// Bytes of a text to search for.
 const MOST_SEARCHED: usize = 200;
 
@@ -56,6 +55,7 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let (Query(query), body) = (query?, body?);
     let asked = request::read(&api, &caller, &body)?;
+    request::check_credential(&api, &asked.request).await?;
     match query.dry_run.as_deref() {
         None | Some("false" | "") => {}
         Some("true" | "api") => return plan::answer(&api, &asked.request).await,
@@ -66,6 +66,8 @@ pub(super) async fn create(
             ));
         }
     }
+    // Whoever is full already gets no further than here.
+    api.ferry().admit_bytes(&caller.owner, 1).await?;
     let body_hash = hex::encode(sha2::Sha256::digest(&body));
     let once = idempotency_key(&headers)?.map(|key| Once {
         key,
@@ -169,7 +171,7 @@ pub(super) async fn list(
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<ListBody>, Problem> {
     let Query(query) = query?;
-    let size = page_size(query.page_size)?;
+    let page = Page::of(query.page_size)?;
     let filter = Filter {
         statuses: statuses(query.status.as_deref())?,
         source: query.source,
@@ -177,29 +179,14 @@ pub(super) async fn list(
         code: query.code,
         text: search(query.text)?,
         after: query.pagination_token,
-        // One more tells whether there is a next page.
-        limit: size + 1,
+        limit: page.limit(),
     };
-    let mut uploads = api.ferry().records.list(&caller.owner, &filter).await?;
-    let more = uploads.len() > size as usize;
-    uploads.truncate(size as usize);
-    let last = uploads.last().filter(|_| more);
+    let uploads = api.ferry().records.list(&caller.owner, &filter).await?;
+    let (uploads, next) = page.cut(uploads, |upload| upload.id.clone());
     Ok(Json(ListBody {
-        next_pagination_token: last.map(|upload| upload.id.clone()),
+        next_pagination_token: next,
         uploads,
     }))
-}
-
-/// How many a page is to have.
-pub(super) fn page_size(asked: Option<u32>) -> Result<u32, Problem> {
-    let size = asked.unwrap_or(PAGE.1);
-    if (1..=PAGE.0).contains(&size) {
-        return Ok(size);
-    }
-    Err(Problem::bad(
-        "pageSize is from 1 to 100",
-        "follow nextPaginationToken for more",
-    ))
 }
 
 /// A text to search for; nothing but blanks is none.

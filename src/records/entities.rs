@@ -38,7 +38,7 @@ pub struct EntityFilter {
     pub provider: Option<ProviderKind>,
     /// Only those with this text in their name or id, whatever its case.
     pub text: Option<String>,
-    /// The place after which to go on: [`EntityPage::next`] of the page before.
+    /// The place after which to go on: time and id of the last one seen.
     pub after: Option<(i64, String)>,
     /// At most so many.
     pub limit: u32,
@@ -63,21 +63,16 @@ pub struct ListedEntity {
     pub facts: Facts,
 }
 
-/// Entities, the newest first.
-#[derive(Debug, Clone, Default)]
-pub struct EntityPage {
-    /// At most as many as were asked for.
-    pub entities: Vec<ListedEntity>,
-    /// Where the next page begins; `None` on the last.
-    pub next: Option<(i64, String)>,
-}
-
 impl Records {
     /// Entities of this owner, the newest first.
     ///
     /// # Errors
     /// When the database can't be read.
-    pub async fn entities(&self, owner: &str, filter: &EntityFilter) -> Result<EntityPage, Error> {
+    pub async fn entities(
+        &self,
+        owner: &str,
+        filter: &EntityFilter,
+    ) -> Result<Vec<ListedEntity>, Error> {
         let mut conn = self.db.read().await?;
         let (at, id) = filter.after.clone().unwrap_or((i64::MAX, String::new()));
         let rows = fetch_all!(
@@ -106,23 +101,13 @@ impl Records {
             filter.text.as_deref().map(pattern),
             at,
             id,
-            i64::from(filter.limit) + 1,
+            i64::from(filter.limit),
         )?;
-        let more = rows.len() > filter.limit as usize;
-        let mut entities = Vec::with_capacity(rows.len());
-        for row in rows.into_iter().take(filter.limit as usize) {
-            entities.push(row.read()?);
-        }
+        let read = rows.into_iter().map(ListedRow::read);
+        let mut entities = read.collect::<Result<Vec<_>, _>>()?;
         drop(conn);
         self.add_facts(owner, &mut entities).await?;
-        let last = entities.last().filter(|_| more).map(|last| {
-            let row = &last.entity;
-            (row.created_at.timestamp_millis(), row.id.clone())
-        });
-        Ok(EntityPage {
-            next: last,
-            entities,
-        })
+        Ok(entities)
     }
 
     /// Reads the facts of a page of entities in one go.

@@ -85,16 +85,6 @@ impl Records {
         row.read().map(Some)
     }
 
-    /// Whether a key of this name still works.
-    ///
-    /// # Errors
-    /// When the database can't be read.
-    pub async fn is_key(&self, id: &str) -> Result<bool, Error> {
-        let mut conn = self.db.read().await?;
-        let sql = "SELECT id FROM api_keys WHERE id = $1 AND revoked_at IS NULL";
-        Ok(fetch_optional!(conn, (String,), sql, id)?.is_some())
-    }
-
     /// Every key, the newest first.
     ///
     /// # Errors
@@ -107,6 +97,17 @@ impl Records {
             .into_iter()
             .map(Row::read)
             .collect()
+    }
+
+    /// The ids of keys that no longer work.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn revoked_keys(&self) -> Result<Vec<String>, Error> {
+        let mut conn = self.db.read().await?;
+        let sql = "SELECT id FROM api_keys WHERE revoked_at IS NOT NULL";
+        let rows = fetch_all!(conn, (String,), sql)?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
     }
 
     /// Ends a key, from the next request on.

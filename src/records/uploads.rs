@@ -266,6 +266,16 @@ pub(super) fn pattern(text: &str) -> String {
     pattern
 }
 
+/// An upload as this transaction sees it.
+pub(super) async fn read_upload(tx: &mut Tx, id: &str) -> Result<UploadDetail, Error> {
+    let sql = AssertSqlSafe(format!(
+        "SELECT {COLUMNS}, request, plan FROM uploads WHERE id = $1"
+    ));
+    let row = fetch_optional!(tx, DetailRow, sql, id)?;
+    let row = row.ok_or_else(|| Error::internal("reading an upload", "it is not there"))?;
+    row.read()
+}
+
 #[derive(FromRow)]
 pub(super) struct Row {
     id: String,
@@ -327,6 +337,7 @@ impl Row {
                     .unwrap_or(message)
                     .to_owned(),
                 hint: self.error_hint,
+                retry_after: None,
             }),
             _ => None,
         };

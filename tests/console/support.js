@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
-const BUILT = process.env.MODELFERRY_BUILT ?? path.join(ROOT, "target/debug");
+const BUILT = path.resolve(process.env.MODELFERRY_BUILT ?? path.join(ROOT, "target/debug"));
 const CHROMIUM = process.env.MODELFERRY_CHROMIUM ?? "/usr/bin/chromium";
 /** No step takes so long, however loaded the machine is. */
 export const PATIENCE = Number(process.env.MODELFERRY_PATIENCE ?? 60_000);
