@@ -1,12 +1,15 @@
 // One model or asset: what it is, where it came from, its files, and how to use it.
 
-import { address, get, post } from "./api.js";
+import { address, get, send } from "./api.js";
 import { command, copyButton, errorBox, note } from "./dialogs.js";
 import { announce, h, put } from "./dom.js";
 import { definitions, factList, filesTable, verified } from "./files.js";
 import * as format from "./format.js";
 import { badge, icon } from "./icons.js";
 import * as route from "./route.js";
+
+/** The most that passes through the page: a browser keeps it in memory or a file of its own. */
+const MOST_IN_PAGE = 512 * 1024 * 1024;
 
 const LAYOUTS = [
   ["files", "Plain files", "./models"],
@@ -87,20 +90,21 @@ export function modelView([id]) {
     ));
   }
 
-  /** A short-lived link that the browser itself downloads: no file passes through this page. */
+  /** Fetches a file with the tab's key and hands it to the browser; large ones are a command's work. */
   function download(file) {
-    const button = h("button.icon-button", { type: "button", title: `Download ${file.path}`, "aria-label": `Download ${file.path}` }, icon("down"));
+    const isLarge = file.size > MOST_IN_PAGE;
+    const title = isLarge ? `${file.path} is large: the command below downloads it` : `Download ${file.path}`;
+    const button = h("button.icon-button", { type: "button", title, "aria-label": title, disabled: isLarge }, icon("down"));
     button.addEventListener("click", async () => {
       button.disabled = true;
+      announce(`Downloading ${file.path}`);
       try {
-        const { link } = await post(`v1/${sort}/${encodeURIComponent(id)}/links`, { path: file.path });
-        const anchor = h("a", { href: link.url, download: file.path.split("/").at(-1), rel: "noreferrer" });
-        document.body.append(anchor);
-        anchor.click();
-        anchor.remove();
-        announce(`Downloading ${file.path}`);
+        const answer = await send("GET", `v1/${sort}/${encodeURIComponent(id)}/files/${encodePath(file.path)}`, { signal: abort.signal });
+        const href = URL.createObjectURL(await answer.blob());
+        h("a", { href, download: file.path.split("/").at(-1) }).click();
+        setTimeout(() => URL.revokeObjectURL(href), 60_000);
       } catch (error) {
-        note(`${error.message} ${error.hint ?? ""}`, "bad");
+        if (error.name !== "AbortError") note(`${error.message} ${error.hint ?? ""}`, "bad");
       } finally {
         button.disabled = false;
       }
