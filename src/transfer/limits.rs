@@ -73,16 +73,20 @@ impl Limits {
         self.per_host
     }
 
+    /// All that may be held at once, in bytes.
+    pub fn memory(&self) -> u64 {
+        u64::from(self.memory_units) * UNIT
+    }
+
     /// How many bytes one file may have on its way, at most.
     pub fn ahead(&self) -> u64 {
-        (u64::from(self.memory_units) * UNIT * 3 / 4).min(MOST_AHEAD)
+        (self.memory() * 3 / 4).min(MOST_AHEAD)
     }
 
     /// This file's fair share of [`Limits::ahead`], among those that run now.
     pub fn share(&self) -> u64 {
         let files = self.files.load(Ordering::Relaxed).max(1);
-        self.ahead()
-            .min(u64::from(self.memory_units) * UNIT / files)
+        self.ahead().min(self.memory() / files)
     }
 
     /// One file more wants memory, until the handle is dropped.

@@ -174,6 +174,7 @@ impl Reader {
 
     async fn pay(&mut self, bytes: usize) {
         self.lane.meter.received(bytes as u64);
+        self.lane.tempo.more(bytes as u64);
         self.lane.engine.limits.pace.spend(bytes as u64).await;
     }
 
@@ -182,14 +183,7 @@ impl Reader {
         if self.drip.flows(bytes, since, patience) {
             return Ok(());
         }
-        Err(ProviderError::transient(
-            ErrorKind::Stalled,
-            format!(
-                "{} comes at fewer than {} bytes a second",
-                self.lane.artifact.path, patience.least_rate
-            ),
-        )
-        .hint("the server or the network is overloaded; try again later"))
+        Err(patience.stalled(self.lane.artifact.path.as_str()))
     }
 
     /// The answer ended: at the file's end, or too early.
