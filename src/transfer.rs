@@ -8,6 +8,7 @@ mod allowance;
 mod crew;
 mod digest;
 mod flow;
+mod gather;
 mod limits;
 mod pace;
 mod patience;

@@ -161,6 +161,8 @@ impl Limits {
 
 #[cfg(test)]
 mod tests {
+    use modelferry_providers::SafeUrl;
+
     use super::*;
 
     #[test]
@@ -174,5 +176,25 @@ mod tests {
         drop((alone, others));
         assert_eq!(limits.share(), 144 * MIB);
         assert_eq!(Limits::new(1, 1, 16 * MIB, None).ahead(), 12 * MIB);
+    }
+
+    #[tokio::test]
+    async fn connections_are_counted_by_host_and_by_process() {
+        let origin = |host: &str| {
+            Origin::Other(modelferry_providers::OtherOrigin {
+                url: SafeUrl::parse(&format!("https://{host}/file")).unwrap(),
+                validator: None,
+            })
+        };
+        let limits = Limits::new(3, 2, 1024, None);
+        let held = [
+            limits.connect(&origin("a.example")).await,
+            limits.connect(&origin("a.example")).await,
+        ];
+        assert!(limits.try_connect(&origin("a.example")).is_none());
+        let last = limits.try_connect(&origin("b.example")).unwrap();
+        assert!(limits.try_connect(&origin("c.example")).is_none());
+        drop((held, last));
+        assert!(limits.try_connect(&origin("c.example")).is_some());
     }
 }

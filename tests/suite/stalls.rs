@@ -144,11 +144,17 @@ async fn a_host_takes_no_more_connections_than_are_allowed() {
         ..Knobs::default()
     };
     let pipeline = Pipeline::with(&hub, knobs).await;
-    let began = std::time::Instant::now();
     pipeline.import(&url, None).await.unwrap();
-    let alone = 64.0 / 40.0;
-    assert!(
-        began.elapsed().as_secs_f64() >= alone / 2.0 * 0.9,
-        "two connections can't be faster than this"
-    );
+    assert_eq!(hub.most_connections(Site::Files), 2);
+}
+
+#[tokio::test]
+async fn more_connections_are_opened_for_as_long_as_that_pays() {
+    let file = PlainFile::new("/big.bin", Content::seeded(29, 160 * MIB));
+    let (hub, url) = hub_with(file).await;
+    // Four connections would need two seconds.
+    hub.order(Fault::throttle(20 * MIB).method("GET"));
+    let pipeline = Pipeline::on(&hub).await;
+    pipeline.import(&url, None).await.unwrap();
+    assert_eq!(hub.most_connections(Site::Files), 8);
 }
