@@ -11,6 +11,7 @@ mod openapi;
 mod plan;
 mod problem;
 mod request;
+mod syncs;
 mod uploads;
 
 use std::net::SocketAddr;
@@ -87,6 +88,15 @@ impl Api {
             .route("/uploads/{id}/action", post(uploads::action))
             .route("/uploads/{id}/artifacts", get(uploads::artifacts))
             .route("/uploads/{id}/events", get(events::stream))
+            .route("/syncs", post(syncs::create).get(syncs::list))
+            .route(
+                "/syncs/{id}",
+                get(syncs::retrieve)
+                    .patch(syncs::update)
+                    .delete(syncs::remove),
+            )
+            .route("/syncs/{id}/run", post(syncs::run))
+            .route("/syncs/{id}/runs", get(syncs::runs))
             .route("/models/{id}", get(entities::model))
             .route("/models/{id}/files/{*path}", get(entities::model_file))
             .route("/assets/{id}", get(entities::asset))

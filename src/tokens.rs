@@ -44,8 +44,17 @@ impl Tokens {
     /// own come before the operator's.
     pub fn for_request(&self, request: &ImportRequest) -> Auth {
         let reference = &request.reference;
-        let known = match &self.stored {
-            Some((owner, stored)) if *owner == request.owner => {
+        let known = self.of_owner(&request.owner);
+        let kind = reference.provider();
+        let earlier = self.source.as_ref().filter(|(of, _)| *of == kind);
+        let token = reference.token.as_ref().map(|token| &token.0);
+        known.with_source_token(kind, token.or(earlier.map(|(_, token)| token)))
+    }
+
+    /// The tokens for what an owner asks for that is no import, such as a list.
+    pub fn of_owner(&self, asks: &str) -> Auth {
+        match &self.stored {
+            Some((owner, stored)) if owner == asks => {
                 let (operator, stored) = (self.operator.clone(), stored.clone());
                 if owner == LOCAL_OWNER {
                     either(operator, stored)
@@ -54,11 +63,7 @@ impl Tokens {
                 }
             }
             _ => self.operator.clone(),
-        };
-        let kind = reference.provider();
-        let earlier = self.source.as_ref().filter(|(of, _)| *of == kind);
-        let token = reference.token.as_ref().map(|token| &token.0);
-        known.with_source_token(kind, token.or(earlier.map(|(_, token)| token)))
+        }
     }
 
     fn knows(&self, owner: &str) -> bool {

@@ -6,7 +6,7 @@ use axum::response::IntoResponse;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{entities, events, request, uploads};
+use super::{entities, events, request, syncs, uploads};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -14,6 +14,7 @@ use super::{entities, events, request, uploads};
     paths(
         uploads::create, uploads::list, uploads::retrieve, uploads::action, uploads::artifacts, events::stream,
         entities::model, entities::model_file, entities::asset, entities::asset_file,
+        syncs::create, syncs::list, syncs::retrieve, syncs::update, syncs::remove, syncs::run, syncs::runs,
     ),
     components(schemas(request::UploadConfig)),
     security(("key" = [])),

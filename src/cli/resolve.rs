@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::output::{Output, ShownError, count, facts_line, printable, scan_line, size};
 use super::session::Session;
-use super::{Exit, SourceArgs, request};
+use super::{Exit, SourceArgs};
 use crate::config::Config;
 use crate::error::Error;
 use crate::import::Verdict;
@@ -92,7 +92,7 @@ async fn resolve(
     args: &SourceArgs,
 ) -> Result<(), Error> {
     let ferry = &session.ferry;
-    let request = request(ferry, source, &args.choice)?;
+    let request = args.choice.wanted().of(&ferry.providers, source)?;
     let ferry = &ferry.for_owner(&request.owner).await?;
     let plan = ferry.pin(&request).await?;
     let verdicts = ferry.preview(&plan, &request, &session.cancel).await?;

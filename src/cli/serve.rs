@@ -12,6 +12,7 @@ use crate::api::{self, Api};
 use crate::config::Config;
 use crate::error::{Code, Error};
 use crate::request::LOCAL_OWNER;
+use crate::sync::Scheduler;
 use crate::worker::{Pool, PoolSettings};
 
 pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> Result<Exit, Error> {
@@ -32,8 +33,10 @@ pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> R
             closing: session.cancel.clone(),
         },
     );
+    let worker = Arc::new(session.worker);
+    let scheduler = Scheduler::new(worker.clone(), session.ferry.clone(), config.lease);
     let pool = Pool::new(
-        Arc::new(session.worker),
+        worker,
         session.ferry.clone(),
         &PoolSettings {
             workers,
@@ -44,14 +47,20 @@ pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> R
     output.note(&format!(
         "http://{address}/v1 answers, with {workers} workers; Ctrl-C stops"
     ));
-    let (served, ()) = tokio::join!(
+    let (served, (), ()) = tokio::join!(
         async {
             let served = api.serve(listener).await;
             // Without the API the rest ends too, and the operator starts all anew.
             session.cancel.cancel();
             served
         },
-        pool.run(&session.cancel)
+        pool.run(&session.cancel),
+        async {
+            // The API alone leaves the work to others, schedules included.
+            if workers > 0 {
+                scheduler.run(&session.cancel).await;
+            }
+        }
     );
     records.close().await;
     served.map(|()| Exit::Done)

@@ -58,20 +58,24 @@ pub(super) async fn open_records(config: &Config) -> Result<Records, Error> {
     Records::open(&config.database).await
 }
 
-fn ferry(config: &Config, records: Records, storage: Arc<dyn Storage>) -> Result<Ferry, Error> {
-    let retry = RetryPolicy::default();
+/// Who knows the hubs' ways, for commands that only read sources.
+pub(super) fn providers(config: &Config) -> Result<Providers, Error> {
     let http = Http::new(HttpSettings {
         allow_nets: config.allow_nets.clone(),
         endpoints: config.named_endpoints.clone(),
         proxy: config.proxy.clone(),
-        retry: retry.clone(),
+        retry: RetryPolicy::default(),
         ..HttpSettings::default()
     })?;
     let settings = Settings {
         huggingface_endpoint: config.huggingface_endpoint.clone(),
         civitai_endpoint: config.civitai_endpoint.clone(),
     };
-    let providers = Providers::new(&settings, &http);
+    Ok(Providers::new(&settings, &http))
+}
+
+fn ferry(config: &Config, records: Records, storage: Arc<dyn Storage>) -> Result<Ferry, Error> {
+    let providers = providers(config)?;
     let limits = Limits::new(
         config.connections,
         config.connections_per_host,
@@ -82,7 +86,7 @@ fn ferry(config: &Config, records: Records, storage: Arc<dyn Storage>) -> Result
         providers: providers.clone(),
         storage: storage.clone(),
         limits: Arc::new(limits),
-        retry,
+        retry: RetryPolicy::default(),
         patience: Patience::default(),
     };
     Ok(Ferry {

@@ -7,6 +7,7 @@ use super::session::Session;
 use super::{Exit, WorkerArgs};
 use crate::config::Config;
 use crate::error::Error;
+use crate::sync::Scheduler;
 use crate::worker::{Pool, PoolSettings};
 
 pub(super) async fn run(
@@ -19,8 +20,10 @@ pub(super) async fn run(
     output.note(&format!(
         "{workers} workers wait for uploads; Ctrl-C stops them"
     ));
+    let worker = Arc::new(session.worker);
+    let scheduler = Scheduler::new(worker.clone(), session.ferry.clone(), config.lease);
     let pool = Pool::new(
-        Arc::new(session.worker),
+        worker,
         session.ferry.clone(),
         &PoolSettings {
             workers,
@@ -28,7 +31,7 @@ pub(super) async fn run(
             attempts: config.attempts,
         },
     );
-    pool.run(&session.cancel).await;
+    tokio::join!(pool.run(&session.cancel), scheduler.run(&session.cancel));
     session.ferry.records.close().await;
     Ok(Exit::Done)
 }

@@ -1,0 +1,442 @@
+//! `/v1/syncs`
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use chrono::Utc;
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Api;
+use super::auth::Caller;
+use super::problem::{Problem, ProblemBody};
+use super::request::from_body;
+use crate::error::{Code, Error, Stop};
+use crate::records::SyncRow;
+use crate::sync::{Draft, Filter, Prune, Reader, ShownRun, ShownSync, Spec, foresee};
+use crate::upload::Kind;
+
+/// Entries of a page, at most and unless asked otherwise.
+const PAGE: (u32, u32) = (100, 50);
+/// Questions of a dry run at once.
+const JOBS: usize = 4;
+/// How long a dry run may take: its client waits for it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A sync to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct CreateSync {
+    /// What to call it; no other of the owner's has the name.
+    name: String,
+    /// What to follow: a Hugging Face repository, author or collection, a
+    /// Civitai model, creator, tag or search, or a list behind a URL.
+    source: String,
+    /// When: a cron expression of five fields, or a nickname such as `@daily`.
+    cron: String,
+    /// The zone in which that is meant, by its IANA name; UTC if absent.
+    timezone: Option<String>,
+    /// What of the source is taken; everything if absent.
+    filters: Option<Filter>,
+    /// The kind its sources must be of.
+    #[schema(value_type = Option<String>)]
+    kind: Option<Kind>,
+    /// The branch or tag to follow.
+    revision: Option<String>,
+    /// Every file of a Civitai version, not only its weights.
+    all_files: Option<bool>,
+    /// Who is told of each run.
+    webhook_url: Option<String>,
+    /// How much of what is gone upstream a run may remove here; nothing if absent.
+    prune: Option<Prune>,
+    /// Whether it is made with its schedule out of force.
+    paused: Option<bool>,
+}
+
+impl CreateSync {
+    fn draft(self, caller: &Caller) -> Draft {
+        Draft {
+            name: self.name,
+            cron: self.cron,
+            time_zone: self.timezone.unwrap_or_else(|| "UTC".to_owned()),
+            is_paused: self.paused.unwrap_or_default(),
+            spec: Spec {
+                source: self.source,
+                author: caller.author.clone(),
+                filters: self.filters.unwrap_or_default(),
+                kind: self.kind,
+                revision: self.revision,
+                all_files: self.all_files.unwrap_or_default(),
+                sidecar: false,
+                webhook_url: self.webhook_url,
+                prune: self.prune,
+            },
+        }
+    }
+}
+
+/// What of a sync changes. What is absent stays; `null` takes away what may be
+/// absent; `filters` replaces all of them.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct UpdateSync {
+    /// What to call it.
+    name: Option<String>,
+    /// What to follow.
+    source: Option<String>,
+    /// When.
+    cron: Option<String>,
+    /// The zone in which that is meant.
+    timezone: Option<String>,
+    /// What of the source is taken.
+    filters: Option<Filter>,
+    /// The kind its sources must be of.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    kind: Option<Option<Kind>>,
+    /// The branch or tag to follow.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    revision: Option<Option<String>>,
+    /// Every file of a Civitai version, not only its weights.
+    all_files: Option<bool>,
+    /// Who is told of each run.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    webhook_url: Option<Option<String>>,
+    /// How much of what is gone upstream a run may remove here.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<Prune>)]
+    prune: Option<Option<Prune>>,
+    /// Whether its schedule is out of force; put into force again, the next
+    /// run is counted from now.
+    paused: Option<bool>,
+}
+
+/// Tells `null` from what is absent.
+fn given<'d, T: Deserialize<'d>, D: Deserializer<'d>>(
+    value: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(value).map(Some)
+}
+
+impl UpdateSync {
+    fn apply(&self, draft: &mut Draft) {
+        fn set<T: Clone>(place: &mut T, value: Option<&T>) {
+            if let Some(value) = value {
+                place.clone_from(value);
+            }
+        }
+        set(&mut draft.name, self.name.as_ref());
+        set(&mut draft.cron, self.cron.as_ref());
+        set(&mut draft.time_zone, self.timezone.as_ref());
+        set(&mut draft.is_paused, self.paused.as_ref());
+        let spec = &mut draft.spec;
+        set(&mut spec.source, self.source.as_ref());
+        set(&mut spec.filters, self.filters.as_ref());
+        set(&mut spec.kind, self.kind.as_ref());
+        set(&mut spec.revision, self.revision.as_ref());
+        set(&mut spec.all_files, self.all_files.as_ref());
+        set(&mut spec.webhook_url, self.webhook_url.as_ref());
+        set(&mut spec.prune, self.prune.as_ref());
+    }
+}
+
+/// One sync.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SyncBody {
+    /// The sync.
+    sync: ShownSync,
+}
+
+/// A page of syncs.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SyncsBody {
+    /// By name.
+    syncs: Vec<ShownSync>,
+    /// Asks for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_pagination_token: Option<String>,
+}
+
+/// One run.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RunBody {
+    /// The run.
+    run: ShownRun,
+}
+
+/// A page of runs.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RunsBody {
+    /// The newest first.
+    runs: Vec<ShownRun>,
+    /// Asks for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_pagination_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub(super) struct PageQuery {
+    /// Entries on a page, 1 to 100.
+    page_size: Option<u32>,
+    /// Where an earlier page ended.
+    pagination_token: Option<String>,
+}
+
+impl PageQuery {
+    fn size(&self) -> Result<u32, Problem> {
+        let size = self.page_size.unwrap_or(PAGE.1);
+        if (1..=PAGE.0).contains(&size) {
+            return Ok(size);
+        }
+        Err(Problem::bad(
+            "pageSize is from 1 to 100",
+            "follow nextPaginationToken for more",
+        ))
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub(super) struct RunQuery {
+    /// Whether only to tell what a run would come to.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// A file of the server's disk may not be named from outside.
+fn reader(api: &Api) -> Reader<'_> {
+    Reader {
+        providers: &api.ferry().providers,
+        guard: Some(&api.settings().guard),
+        folder: None,
+    }
+}
+
+async fn shown(api: &Api, sync: &SyncRow) -> Result<ShownSync, Problem> {
+    let last = api.ferry().records.sync_runs(&sync.id, None, 1).await?;
+    // The command line may have made it of a list on this disk.
+    let reader = Reader {
+        folder: Some(std::path::Path::new("/")),
+        ..reader(api)
+    };
+    Ok(ShownSync::new(sync, last.into_iter().next(), reader)?)
+}
+
+/// What clashes with how things stand.
+fn conflict(error: Error) -> Problem {
+    match error.code {
+        Code::InvalidRequest => Problem::with_status(409, error),
+        _ => error.into(),
+    }
+}
+
+/// Makes a sync.
+#[utoipa::path(
+    post, path = "/v1/syncs", request_body = CreateSync,
+    responses((status = 200, body = SyncBody), (status = 409, body = ProblemBody), (status = "4XX", body = ProblemBody))
+)]
+pub(super) async fn create(
+    State(api): State<Api>,
+    caller: Caller,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<SyncBody>, Problem> {
+    let body: CreateSync = from_body(&body?)?;
+    let checked = body.draft(&caller).check(reader(&api))?;
+    let records = &api.ferry().records;
+    let sync = checked
+        .add(records, &caller.owner)
+        .await
+        .map_err(conflict)?;
+    Ok(Json(SyncBody {
+        sync: shown(&api, &sync).await?,
+    }))
+}
+
+/// Syncs, by name.
+#[utoipa::path(
+    get, path = "/v1/syncs", params(PageQuery),
+    responses((status = 200, body = SyncsBody), (status = "4XX", body = ProblemBody))
+)]
+pub(super) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    query: Result<Query<PageQuery>, QueryRejection>,
+) -> Result<Json<SyncsBody>, Problem> {
+    let Query(query) = query?;
+    let size = query.size()?;
+    let records = &api.ferry().records;
+    let after = query.pagination_token.as_deref();
+    // One more tells whether there is a next page.
+    let mut rows = records.syncs(&caller.owner, after, size + 1).await?;
+    let more = rows.len() > size as usize;
+    rows.truncate(size as usize);
+    let last = rows.last().filter(|_| more);
+    let next_pagination_token = last.map(|sync| sync.name.clone());
+    let mut syncs = Vec::with_capacity(rows.len());
+    for row in &rows {
+        syncs.push(shown(&api, row).await?);
+    }
+    Ok(Json(SyncsBody {
+        syncs,
+        next_pagination_token,
+    }))
+}
+
+/// One sync, by its id or its name.
+#[utoipa::path(
+    get, path = "/v1/syncs/{id}", params(("id" = String, Path)),
+    responses((status = 200, body = SyncBody), (status = "4XX", body = ProblemBody))
+)]
+pub(super) async fn retrieve(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<SyncBody>, Problem> {
+    let sync = api.ferry().records.sync(&caller.owner, &id).await?;
+    Ok(Json(SyncBody {
+        sync: shown(&api, &sync).await?,
+    }))
+}
+
+/// Changes a sync. A run under way goes on as it began.
+#[utoipa::path(
+    patch, path = "/v1/syncs/{id}", params(("id" = String, Path)), request_body = UpdateSync,
+    responses((status = 200, body = SyncBody), (status = 409, body = ProblemBody), (status = "4XX", body = ProblemBody))
+)]
+pub(super) async fn update(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<SyncBody>, Problem> {
+    let changes: UpdateSync = from_body(&body?)?;
+    let records = &api.ferry().records;
+    let before = records.sync(&caller.owner, &id).await?;
+    // What this does not change may be what only the command line can make.
+    let reader = Reader {
+        folder: match changes.source {
+            None => Some(std::path::Path::new("/")),
+            Some(_) => None,
+        },
+        ..reader(&api)
+    };
+    let mut draft = Draft::of(&before)?;
+    changes.apply(&mut draft);
+    draft.check(reader)?;
+    let changed = records.change_sync(&caller.owner, &before.id, |sync| {
+        let mut draft = Draft::of(sync)?;
+        changes.apply(&mut draft);
+        draft.replace(sync, reader)
+    });
+    let sync = changed.await.map_err(conflict)?;
+    Ok(Json(SyncBody {
+        sync: shown(&api, &sync).await?,
+    }))
+}
+
+/// Forgets a sync; what it imported stays.
+#[utoipa::path(
+    delete, path = "/v1/syncs/{id}", params(("id" = String, Path)),
+    responses((status = 204), (status = "4XX", body = ProblemBody))
+)]
+pub(super) async fn remove(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    api.ferry().records.remove_sync(&caller.owner, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Asks for a run, which the next worker that is free begins; with `dryRun`,
+/// tells what one would come to.
+#[utoipa::path(
+    post, path = "/v1/syncs/{id}/run", params(("id" = String, Path), RunQuery),
+    responses(
+        (status = 202, body = RunBody), (status = 200, description = "What a run would come to", body = RunBody),
+        (status = 409, description = "It is being run", body = ProblemBody), (status = "4XX", body = ProblemBody)
+    )
+)]
+pub(super) async fn run(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+    query: Result<Query<RunQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(query) = query?;
+    let records = &api.ferry().records;
+    if query.dry_run {
+        let sync = records.sync(&caller.owner, &id).await?;
+        return dry_run(&api, &sync).await;
+    }
+    let asked = records.request_run(&caller.owner, &id).await;
+    let run = ShownRun::from(asked.map_err(conflict)?);
+    Ok((StatusCode::ACCEPTED, Json(RunBody { run })).into_response())
+}
+
+async fn dry_run(api: &Api, sync: &SyncRow) -> Result<Response, Problem> {
+    let (begun, closing) = (Utc::now(), &api.settings().closing);
+    let foreseen = Box::pin(foresee(api.ferry(), sync, JOBS, closing));
+    let foreseen = tokio::time::timeout(PATIENCE, foreseen).await;
+    let foreseen = match foreseen {
+        Ok(Ok(foreseen)) => foreseen,
+        Ok(Err(Stop::Failed(error))) => return Err(Problem::of_source(error)),
+        Ok(Err(Stop::Interrupted | Stop::LeaseLost)) => {
+            let error = Error::new(Code::Cancelled, "the server is being stopped");
+            return Err(Problem::with_status(
+                503,
+                error.hint("try again in a moment"),
+            ));
+        }
+        Err(_) => {
+            let error = Error::new(
+                Code::Stalled,
+                "the list is too long to be gone through while you wait",
+            );
+            return Err(Problem::with_status(
+                504,
+                error.hint("narrow it, or ask for a run"),
+            ));
+        }
+    };
+    let run = ShownRun::foreseen(sync, begun, foreseen);
+    Ok(Json(RunBody { run }).into_response())
+}
+
+/// A sync's runs, newest first.
+#[utoipa::path(
+    get, path = "/v1/syncs/{id}/runs", params(("id" = String, Path), PageQuery),
+    responses((status = 200, body = RunsBody), (status = "4XX", body = ProblemBody))
+)]
+pub(super) async fn runs(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+    query: Result<Query<PageQuery>, QueryRejection>,
+) -> Result<Json<RunsBody>, Problem> {
+    let Query(query) = query?;
+    let size = query.size()?;
+    let records = &api.ferry().records;
+    let sync = records.sync(&caller.owner, &id).await?;
+    let before = query.pagination_token.as_deref();
+    let mut rows = records.sync_runs(&sync.id, before, size + 1).await?;
+    let more = rows.len() > size as usize;
+    rows.truncate(size as usize);
+    let last = rows.last().filter(|_| more);
+    Ok(Json(RunsBody {
+        next_pagination_token: last.map(|run| run.id.clone()),
+        runs: rows.into_iter().map(ShownRun::from).collect(),
+    }))
+}
