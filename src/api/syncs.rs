@@ -1,5 +1,7 @@
 //! `/v1/syncs`
 
+mod body;
+
 use std::time::Duration;
 
 use axum::Json;
@@ -9,17 +11,17 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::Utc;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+pub(super) use self::body::{CreateSync, UpdateSync};
 use super::Api;
 use super::auth::Caller;
 use super::problem::{Problem, ProblemBody};
 use super::request::from_body;
 use crate::error::{Code, Error, Stop};
 use crate::records::SyncRow;
-use crate::sync::{Draft, Filter, Prune, Reader, ShownRun, ShownSync, Spec, foresee};
-use crate::upload::Kind;
+use crate::sync::{Draft, Reader, ShownRun, ShownSync, foresee};
 
 /// Entries of a page, at most and unless asked otherwise.
 const PAGE: (u32, u32) = (100, 50);
@@ -27,125 +29,6 @@ const PAGE: (u32, u32) = (100, 50);
 const JOBS: usize = 4;
 /// How long a dry run may take: its client waits for it.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// A sync to be made.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct CreateSync {
-    /// What to call it; no other of the owner's has the name.
-    name: String,
-    /// What to follow: a Hugging Face repository, author or collection, a
-    /// Civitai model, creator, tag or search, or a list behind a URL.
-    source: String,
-    /// When: a cron expression of five fields, or a nickname such as `@daily`.
-    cron: String,
-    /// The zone in which that is meant, by its IANA name; UTC if absent.
-    timezone: Option<String>,
-    /// What of the source is taken; everything if absent.
-    filters: Option<Filter>,
-    /// The kind its sources must be of.
-    #[schema(value_type = Option<String>)]
-    kind: Option<Kind>,
-    /// The branch or tag to follow.
-    revision: Option<String>,
-    /// Every file of a Civitai version, not only its weights.
-    all_files: Option<bool>,
-    /// Who is told of each run.
-    webhook_url: Option<String>,
-    /// How much of what is gone upstream a run may remove here; nothing if absent.
-    prune: Option<Prune>,
-    /// Whether it is made with its schedule out of force.
-    paused: Option<bool>,
-}
-
-impl CreateSync {
-    fn draft(self, caller: &Caller) -> Draft {
-        Draft {
-            name: self.name,
-            cron: self.cron,
-            time_zone: self.timezone.unwrap_or_else(|| "UTC".to_owned()),
-            is_paused: self.paused.unwrap_or_default(),
-            spec: Spec {
-                source: self.source,
-                author: caller.author.clone(),
-                filters: self.filters.unwrap_or_default(),
-                kind: self.kind,
-                revision: self.revision,
-                all_files: self.all_files.unwrap_or_default(),
-                sidecar: false,
-                webhook_url: self.webhook_url,
-                prune: self.prune,
-            },
-        }
-    }
-}
-
-/// What of a sync changes. What is absent stays; `null` takes away what may be
-/// absent; `filters` replaces all of them.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub(super) struct UpdateSync {
-    /// What to call it.
-    name: Option<String>,
-    /// What to follow.
-    source: Option<String>,
-    /// When.
-    cron: Option<String>,
-    /// The zone in which that is meant.
-    timezone: Option<String>,
-    /// What of the source is taken.
-    filters: Option<Filter>,
-    /// The kind its sources must be of.
-    #[serde(deserialize_with = "given")]
-    #[schema(value_type = Option<String>)]
-    kind: Option<Option<Kind>>,
-    /// The branch or tag to follow.
-    #[serde(deserialize_with = "given")]
-    #[schema(value_type = Option<String>)]
-    revision: Option<Option<String>>,
-    /// Every file of a Civitai version, not only its weights.
-    all_files: Option<bool>,
-    /// Who is told of each run.
-    #[serde(deserialize_with = "given")]
-    #[schema(value_type = Option<String>)]
-    webhook_url: Option<Option<String>>,
-    /// How much of what is gone upstream a run may remove here.
-    #[serde(deserialize_with = "given")]
-    #[schema(value_type = Option<Prune>)]
-    prune: Option<Option<Prune>>,
-    /// Whether its schedule is out of force; put into force again, the next
-    /// run is counted from now.
-    paused: Option<bool>,
-}
-
-/// Tells `null` from what is absent.
-fn given<'d, T: Deserialize<'d>, D: Deserializer<'d>>(
-    value: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(value).map(Some)
-}
-
-impl UpdateSync {
-    fn apply(&self, draft: &mut Draft) {
-        fn set<T: Clone>(place: &mut T, value: Option<&T>) {
-            if let Some(value) = value {
-                place.clone_from(value);
-            }
-        }
-        set(&mut draft.name, self.name.as_ref());
-        set(&mut draft.cron, self.cron.as_ref());
-        set(&mut draft.time_zone, self.timezone.as_ref());
-        set(&mut draft.is_paused, self.paused.as_ref());
-        let spec = &mut draft.spec;
-        set(&mut spec.source, self.source.as_ref());
-        set(&mut spec.filters, self.filters.as_ref());
-        set(&mut spec.kind, self.kind.as_ref());
-        set(&mut spec.revision, self.revision.as_ref());
-        set(&mut spec.all_files, self.all_files.as_ref());
-        set(&mut spec.webhook_url, self.webhook_url.as_ref());
-        set(&mut spec.prune, self.prune.as_ref());
-    }
-}
 
 /// One sync.
 #[derive(Debug, Serialize, ToSchema)]

@@ -1,5 +1,6 @@
 //! Syncs: named subscriptions, and in `runs` who runs them and what of.
 
+mod claims;
 mod difference;
 mod items;
 mod prune;
@@ -10,10 +11,11 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
+pub use self::claims::SyncClaim;
 pub use self::difference::{Difference, MOST_NAMED, Named, SavedError};
 pub use self::items::{KnownItem, SyncItem};
 pub use self::prune::Pruned;
-pub use self::runs::{RunCause, RunCounts, RunEnd, RunRow, RunStatus, SyncClaim};
+pub use self::runs::{RunCause, RunCounts, RunEnd, RunRow, RunStatus};
 use super::db::{execute, fetch_all, fetch_optional};
 use super::signals::Signal;
 use super::{Records, from_json, time};

@@ -294,20 +294,22 @@ impl<'a> Run<'a> {
     }
 }
 
+/// One of a difference's lists.
+type List = fn(&mut Difference) -> &mut Vec<Named>;
+
 impl Tally {
     fn add(&mut self, finding: &Finding) {
         let counts = &mut self.counts;
         counts.bytes += finding.bytes;
-        let (count, list): (&mut u64, Option<fn(&mut Difference) -> &mut Vec<Named>>) =
-            match finding.what {
-                What::New => (&mut counts.new, Some(|diff| &mut diff.new)),
-                What::Changed => (&mut counts.changed, Some(|diff| &mut diff.changed)),
-                What::Unchanged => (&mut counts.unchanged, None),
-                What::Failed => (&mut counts.failed, Some(|diff| &mut diff.failed)),
-                What::Missing => (&mut counts.missing, Some(|diff| &mut diff.missing)),
-                What::Pruned => (&mut counts.pruned, Some(|diff| &mut diff.pruned)),
-                What::Unfit => return,
-            };
+        let (count, list): (&mut u64, Option<List>) = match finding.what {
+            What::New => (&mut counts.new, Some(|diff| &mut diff.new)),
+            What::Changed => (&mut counts.changed, Some(|diff| &mut diff.changed)),
+            What::Unchanged => (&mut counts.unchanged, None),
+            What::Failed => (&mut counts.failed, Some(|diff| &mut diff.failed)),
+            What::Missing => (&mut counts.missing, Some(|diff| &mut diff.missing)),
+            What::Pruned => (&mut counts.pruned, Some(|diff| &mut diff.pruned)),
+            What::Unfit => return,
+        };
         *count += 1;
         if !matches!(finding.what, What::Missing | What::Pruned) {
             counts.seen += 1;

@@ -1,7 +1,7 @@
 //! What a sync takes, from where and when: checked before anything is stored.
 
 use chrono::{DateTime, Utc};
-use modelferry_providers::{Commit, Selection};
+use modelferry_providers::{Commit, SafeUrl, Selection};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -140,7 +140,7 @@ impl Draft {
         let (source, kept) = reader.read(&self.spec.source)?;
         self.spec.source = kept;
         self.spec.filters.compile()?;
-        self.spec.check(&source)?;
+        self.spec.check(&source, reader)?;
         Ok(Checked {
             draft: self,
             schedule,
@@ -240,7 +240,7 @@ impl Spec {
         }
     }
 
-    fn check(&self, source: &Source) -> Result<(), Error> {
+    fn check(&self, source: &Source, reader: Reader<'_>) -> Result<(), Error> {
         let invalid = |message: &str| Error::new(Code::InvalidRequest, message);
         if let Some(revision) = &self.revision {
             if !matches!(source.kind(), SourceKind::Repo | SourceKind::List) {
@@ -261,6 +261,13 @@ impl Spec {
             return Err(invalid("a file behind a URL needs a kind").hint(
                 "name its kind: 3d, asset, audio, avatar, image, model, text or video; or is it a list? write list:URL",
             ));
+        }
+        if let Some(url) = &self.webhook_url {
+            let url = SafeUrl::parse(url).map_err(|error| {
+                invalid(&format!("the webhook's URL can't be used: {error}"))
+                    .hint("write it like https://example.com/hook")
+            })?;
+            reader.guard.map_or(Ok(()), |guard| guard.check_url(&url))?;
         }
         if let Some(prune) = self.prune
             && (prune.limit == 0 || !(1..=100).contains(&prune.percent))

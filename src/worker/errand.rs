@@ -145,7 +145,7 @@ impl Worker {
                 records.retry(&earlier).await?;
             }
             share(ferry, request, &earlier).await?;
-            return self.carry_out(ferry, &errand, &earlier.upload, None).await;
+            return Box::pin(self.carry_out(ferry, &errand, &earlier.upload, None)).await;
         }
         let resolved = tokio::select! {
             resolved = ferry.resolve(request) => resolved,
@@ -172,7 +172,7 @@ impl Worker {
         };
         let upload = records.create(&new).await?;
         match resolved {
-            Ok(plan) => self.carry_out(ferry, &errand, &upload, Some(plan)).await,
+            Ok(plan) => Box::pin(self.carry_out(ferry, &errand, &upload, Some(plan))).await,
             Err(error) => {
                 self.refuse(ferry, &upload, &error).await?;
                 ended(ferry, request, &upload.id, Some(error)).await

@@ -6,6 +6,7 @@ mod events;
 mod life;
 mod operators;
 mod sdk;
+mod syncs;
 
 use std::time::Duration;
 

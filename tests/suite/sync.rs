@@ -1,10 +1,17 @@
 //! Scheduled imports, by the real program against the hub.
 
+mod bad_input;
+mod docs;
+mod filters;
+mod hub_lists;
+mod own_lists;
+mod prune;
 mod repo;
+mod schedule;
 
 use std::fs;
 
-use modelferry_fixtures::{Content, Hub};
+use modelferry_fixtures::{Content, Hub, Repo, Scene};
 use serde_json::Value;
 
 use crate::support::{Home, Ran};
@@ -68,6 +75,20 @@ fn commit(hub: &Hub, repo: &str, path: &str, text: &str) {
         repo.commit(|tree| tree.put(file));
     });
 }
+
+/// A model of one small file of its own.
+fn model(id: &str, seed: u64) -> Repo {
+    Repo::model(id).lfs("model.safetensors", Content::safetensors(seed, 20_000))
+}
+
+/// An author with so many models.
+fn author_of(count: u64) -> Scene {
+    (0..count).fold(Scene::empty(), |scene, nth| {
+        scene.repo(model(&format!("acme/m{nth}"), nth))
+    })
+}
+
+const ACME: &str = "https://huggingface.co/acme";
 
 /// A file beside the home, by its path.
 fn written(home: &Home, name: &str, text: &[u8]) -> String {

@@ -87,16 +87,18 @@ async fn chosen(session: &Session, args: &RunArgs) -> Result<Vec<SyncRow>, Error
     for name in &args.names {
         syncs.push(records.sync(LOCAL_OWNER, name).await?);
     }
+    if !args.all {
+        return Ok(syncs);
+    }
     let mut after = None;
-    while args.all {
+    loop {
         let page = records.syncs(LOCAL_OWNER, after.as_deref(), PAGE).await?;
         let Some(last) = page.last() else {
-            break;
+            return Ok(syncs);
         };
         after = Some(last.name.clone());
         syncs.extend(page.into_iter().filter(|sync| !sync.is_paused));
     }
-    Ok(syncs)
 }
 
 async fn dry_run(

@@ -8,6 +8,7 @@ use modelferry_providers::listing::Listed;
 
 use super::entries::Found;
 use super::{Finding, Importing, Run, What};
+use crate::crash;
 use crate::error::{Code, Error, Stop};
 use crate::records::{Named, SyncItem};
 use crate::request::ImportRequest;
@@ -244,6 +245,7 @@ impl Run<'_> {
             ..SyncItem::default()
         };
         let noted = self.ferry.records.note_item(importing.claim, &item).await?;
+        crash::point("sync-noted");
         self.noted(noted);
         Ok(())
     }

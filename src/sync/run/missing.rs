@@ -4,6 +4,7 @@
 use chrono::Utc;
 
 use super::{Finding, Run, Tally, What};
+use crate::crash;
 use crate::entity::unlink_library;
 use crate::error::{Code, Error, Stop};
 use crate::records::{KnownItem, Named, Pruned, SyncClaim, SyncItem};
@@ -103,6 +104,7 @@ impl Run<'_> {
             // Somebody else asked for the same: it is theirs now.
             Some(0) => Ok(()),
             Some(_) => {
+                crash::point("sync-condemned");
                 self.finish_pruning().await?;
                 self.count(tally, &Finding::of(What::Pruned, named(&known.item)));
                 Ok(())
@@ -119,6 +121,7 @@ impl Run<'_> {
         };
         for pruned in self.ferry.records.condemned_imports(&self.sync.id).await? {
             self.remove(&pruned).await?;
+            crash::point("sync-unlinked");
             let records = &self.ferry.records;
             if !records
                 .forget_import(importing.claim, &pruned.upload)
