@@ -55,7 +55,10 @@ impl Filter {
     /// [`Code::InvalidRequest`] for a glob that can't be read, a `newest` of 0
     /// or of over a million, or more than a thousand words in one place.
     pub fn compile(&self) -> Result<Sieve, Error> {
-        let unreadable = |error: BadGlob| Error::new(Code::InvalidRequest, error.to_string());
+        let unreadable = |error: BadGlob| {
+            Error::new(Code::InvalidRequest, error.to_string())
+                .hint("leave the glob out to take everything")
+        };
         let names = Globs::new(&self.name, &[]).map_err(unreadable)?;
         Globs::new(&self.include, &self.exclude).map_err(unreadable)?;
         for (what, words) in [

@@ -1,15 +1,18 @@
 //! One run of a sync, from its list to the record of what came of it.
 
+mod counted;
 mod entries;
 mod look;
 mod missing;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use modelferry_providers::Auth;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -104,11 +107,13 @@ struct Run<'a> {
     spec: Spec,
     source: Source,
     held: Mutex<Held>,
-    /// What broke the list off.
+    /// What broke the list off, or the run.
     broken: Mutex<Option<Error>>,
+    has_given_up: AtomicBool,
     /// Who imports; `None` when nothing is to be changed.
     importing: Option<Importing<'a>>,
     jobs: usize,
+    begun: DateTime<Utc>,
     cancel: CancellationToken,
     watcher: &'a dyn Watcher,
 }
@@ -224,8 +229,10 @@ impl<'a> Run<'a> {
             source,
             held: Mutex::new(held),
             broken: Mutex::default(),
+            has_given_up: AtomicBool::new(false),
             importing: None,
             jobs,
+            begun: Utc::now(),
             cancel,
             watcher: &Nobody,
         })
@@ -237,20 +244,27 @@ impl<'a> Run<'a> {
         let mut findings = entries
             .map(|found| self.look(found))
             .buffer_unordered(self.jobs);
-        let mut saved = Instant::now();
+        let (told, tells) = watch::channel((tally.counts, tally.difference.clone()));
+        let saver = self.importing.as_ref().map(|importing| {
+            let records = self.ferry.records.clone();
+            keep_saved(records, importing.claim.clone(), tells, self.cancel.clone())
+        });
+        let mut last = Instant::now();
+        // Nothing is waited for in here but the next finding: while anything else is, those
+        // under way stand still, and one of them may hold the database's write lock.
         while let Some(finding) = findings.next().await {
             match finding {
                 Ok(finding) => self.count(tally, &finding),
-                Err(Stop::Failed(error)) => return Err(Stop::Failed(error)),
+                Err(Stop::Failed(error)) => self.give_up(error),
                 // The rest of those under way end by themselves.
                 Err(Stop::Interrupted | Stop::LeaseLost) => {}
             }
-            if saved.elapsed() >= SAVED_EVERY {
-                self.save(tally).await?;
-                saved = Instant::now();
+            if last.elapsed() >= SAVED_EVERY {
+                told.send_replace((tally.counts, tally.difference.clone()));
+                last = Instant::now();
             }
         }
-        drop(findings);
+        drop((findings, saver));
         if self.cancel.is_cancelled() {
             return Err(Stop::Interrupted);
         }
@@ -265,23 +279,15 @@ impl<'a> Run<'a> {
         self.watcher.found(finding, &tally.counts);
     }
 
-    async fn save(&self, tally: &Tally) -> Result<(), Stop> {
-        let Some(importing) = &self.importing else {
-            return Ok(());
-        };
-        let records = &self.ferry.records;
-        let saved = records
-            .save_run(importing.claim, &tally.counts, &tally.difference)
-            .await?;
-        if !saved {
-            self.cancel.cancel();
-        }
-        Ok(())
-    }
-
     fn take_broken(&self) -> Option<Error> {
         let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
         broken.take()
+    }
+
+    /// The records are out of reach: nothing further is begun.
+    fn give_up(&self, error: Error) {
+        self.has_given_up.store(true, Ordering::Relaxed);
+        self.break_off(error);
     }
 
     fn break_off(&self, error: Error) {
@@ -338,6 +344,26 @@ impl Finding {
             },
         )
     }
+}
+
+/// Keeps in the records what a run is told to have come to, for as long as the
+/// handle lives.
+fn keep_saved(
+    records: Records,
+    claim: SyncClaim,
+    mut tells: watch::Receiver<(RunCounts, Difference)>,
+    working: CancellationToken,
+) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        while tells.changed().await.is_ok() {
+            let (counts, difference) = tells.borrow_and_update().clone();
+            match records.save_run(&claim, &counts, &difference).await {
+                Ok(true) => {}
+                Ok(false) => return working.cancel(),
+                Err(error) => tracing::warn!(%error, "how far a sync's run is could not be kept"),
+            }
+        }
+    }))
 }
 
 /// Renews a claim for as long as the handle lives. Work ends before a lease

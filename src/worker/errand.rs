@@ -148,7 +148,7 @@ impl Worker {
             return Box::pin(self.carry_out(ferry, &errand, &earlier.upload, None)).await;
         }
         let resolved = tokio::select! {
-            resolved = ferry.resolve(request) => resolved,
+            resolved = Box::pin(ferry.resolve(request)) => resolved,
             () = errand.cancel.cancelled() => return Err(Stop::Interrupted),
         };
         if let Ok(plan) = &resolved

@@ -1,15 +1,19 @@
 //! One source of a run: compared with what is held, and imported where it is
 //! new or changed.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use modelferry_providers::Plan;
 use modelferry_providers::listing::Listed;
 
+use super::counted::Counted;
 use super::entries::Found;
 use super::{Finding, Importing, Run, What};
 use crate::crash;
 use crate::error::{Code, Error, Stop};
+use crate::progress::Observer;
 use crate::records::{Named, SyncItem};
 use crate::request::ImportRequest;
 use crate::sync::held::Mark;
@@ -33,7 +37,7 @@ struct Look<'f> {
 impl Run<'_> {
     /// What became of one source.
     pub(super) async fn look(&self, found: Found) -> Result<Finding, Stop> {
-        if self.cancel.is_cancelled() {
+        if self.cancel.is_cancelled() || self.has_given_up.load(Ordering::Relaxed) {
             return Err(Stop::Interrupted);
         }
         let request = match &found.request {
@@ -114,10 +118,11 @@ impl Run<'_> {
     }
 
     async fn import(&self, importing: &Importing<'_>, look: &Look<'_>) -> Result<Finding, Stop> {
+        let counted = Counted::new(self.watcher.observer(&look.listed.name));
         let mut wait = FIRST_WAIT;
         let mut attempt = 0;
         let ended = loop {
-            let ended = self.errand(importing, look).await;
+            let ended = self.errand(importing, look, counted.clone()).await;
             if !is_rate_limited(&ended) || attempt == WAITS {
                 break ended;
             }
@@ -129,7 +134,7 @@ impl Run<'_> {
             (wait, attempt) = (wait * 2, attempt + 1);
         };
         match ended {
-            Ok(ended) => self.ended(look, ended).await,
+            Ok(ended) => self.ended(look, ended, counted.bytes()).await,
             Err(Stop::Failed(error)) => self.refused(look, error).await,
             Err(Stop::LeaseLost) if !self.cancel.is_cancelled() => {
                 let error = Error::new(
@@ -143,13 +148,18 @@ impl Run<'_> {
         }
     }
 
-    async fn errand(&self, importing: &Importing<'_>, look: &Look<'_>) -> Result<Ended, Stop> {
+    async fn errand(
+        &self,
+        importing: &Importing<'_>,
+        look: &Look<'_>,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Ended, Stop> {
         let most_bytes = self.spec.filters.max_size;
         let errand = Errand {
             request: look.request,
             shown: &look.listed.name,
             force: false,
-            observer: self.watcher.observer(&look.listed.name),
+            observer,
             cancel: &self.cancel,
             terms: Terms {
                 most_bytes,
@@ -159,8 +169,13 @@ impl Run<'_> {
         importing.worker.import(&self.ferry, errand).await
     }
 
-    async fn ended(&self, look: &Look<'_>, ended: Ended) -> Result<Finding, Stop> {
-        let bytes = ended.bytes_moved();
+    async fn ended(&self, look: &Look<'_>, ended: Ended, came: u64) -> Result<Finding, Stop> {
+        let made = ended.detail.as_ref().map(|detail| detail.upload.created_at);
+        // What another worker carried out is known by its record alone.
+        let bytes = match made {
+            Some(made) if came == 0 && made >= self.begun => ended.bytes_moved(),
+            _ => came,
+        };
         let upload = ended.detail.as_ref().map(|detail| detail.upload.id.clone());
         if let Some(error) = ended.error.filter(|_| ended.outcome == Outcome::Failed) {
             let named = Named {

@@ -93,7 +93,7 @@ fn what_is_wrong_with_a_sync_is_told_before_anything_is_stored() {
         (
             &["x", "acme/tiny", "--cron", "@daily", "--match", ""],
             "invalid_request",
-            "--match",
+            "can't be read",
         ),
         (
             &[

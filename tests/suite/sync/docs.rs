@@ -51,5 +51,5 @@ fn every_command_of_the_page_does_what_it_says() {
     let runs = home
         .succeed(&["sync", "show", "--json", "shaper"])
         .one_line();
-    assert_eq!(runs["runs"][0]["counts"]["new"], 1, "{runs:#}");
+    assert_eq!(runs["runs"][0]["counts"]["seen"], 1, "{runs:#}");
 }

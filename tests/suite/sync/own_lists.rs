@@ -172,9 +172,12 @@ fn a_list_that_is_none_fails_the_run_and_says_why() {
 #[test]
 fn a_list_at_an_address_that_is_not_public_is_refused_at_once() {
     let home = Home::alone().with("MODELFERRY_ALLOW_NETS", "");
-    for url in ["http://127.0.0.1:9/fleet.txt", "list:http://10.0.0.1/fleet"] {
+    for url in [
+        "http://127.0.0.1:8080/fleet.txt",
+        "list:http://10.0.0.1/fleet",
+    ] {
         let ran = home.run(&["sync", "add", "--json", "x", url, "--cron", "@daily"]);
-        assert_refused(&ran, "blocked_address", "not public");
+        assert_refused(&ran, "blocked_address", "not a public");
     }
     assert!(!home.path().exists(), "nothing is half done");
 }
