@@ -22,6 +22,7 @@ use super::request::from_body;
 use crate::error::{Code, Error, Stop};
 use crate::records::SyncRow;
 use crate::sync::{Draft, Reader, ShownRun, ShownSync, foresee};
+use crate::tokens::no_credential;
 
 /// Entries of a page, at most and unless asked otherwise.
 const PAGE: (u32, u32) = (100, 50);
@@ -125,6 +126,15 @@ fn conflict(error: Error) -> Problem {
     }
 }
 
+/// A credential that is named must be there.
+async fn check_credential(api: &Api, caller: &Caller, name: Option<&str>) -> Result<(), Problem> {
+    if let Some(name) = name {
+        let found = api.ferry().records.credential(&caller.owner, name).await?;
+        found.ok_or_else(|| Problem::with_status(422, no_credential(name)))?;
+    }
+    Ok(())
+}
+
 /// Makes a sync.
 #[utoipa::path(
     post, path = "/v1/syncs", request_body = CreateSync,
@@ -136,6 +146,7 @@ pub(super) async fn create(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<SyncBody>, Problem> {
     let body: CreateSync = from_body(&body?)?;
+    check_credential(&api, &caller, body.credential.as_deref()).await?;
     let checked = body.draft(&caller).check(reader(&api))?;
     let records = &api.ferry().records;
     let sync = checked
@@ -205,16 +216,20 @@ pub(super) async fn update(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<SyncBody>, Problem> {
     let changes: UpdateSync = from_body(&body?)?;
+    check_credential(
+        &api,
+        &caller,
+        changes.credential.as_ref().and_then(Option::as_deref),
+    )
+    .await?;
     let records = &api.ferry().records;
     let before = records.sync(&caller.owner, &id).await?;
-    // What this does not change may be what only the command line can make.
-    let reader = Reader {
-        folder: match changes.source {
-            None => Some(std::path::Path::new("/")),
-            Some(_) => None,
-        },
-        ..reader(&api)
-    };
+    let mut reader = reader(&api);
+    if changes.source.is_none() && changes.webhook_url.is_none() {
+        // What stays may be what only the command line can make, or what was allowed then.
+        reader.folder = Some(std::path::Path::new("/"));
+        reader.guard = None;
+    }
     let mut draft = Draft::of(&before)?;
     changes.apply(&mut draft);
     draft.check(reader)?;

@@ -33,6 +33,7 @@ pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> R
             closing: session.cancel.clone(),
         },
     );
+    let deliverer = session.deliverer(config)?;
     let worker = Arc::new(session.worker);
     let scheduler = Scheduler::new(worker.clone(), session.ferry.clone(), config.lease);
     let pool = Pool::new(
@@ -47,7 +48,12 @@ pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> R
     output.note(&format!(
         "http://{address}/v1 answers, with {workers} workers; Ctrl-C stops"
     ));
-    let (served, (), ()) = tokio::join!(
+    let deliveries = async {
+        if workers > 0 {
+            deliverer.run(&session.cancel).await;
+        }
+    };
+    let (served, (), (), ()) = tokio::join!(
         async {
             let served = api.serve(listener).await;
             // Without the API the rest ends too, and the operator starts all anew.
@@ -55,6 +61,7 @@ pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> R
             served
         },
         pool.run(&session.cancel),
+        deliveries,
         async {
             // The API alone leaves the work to others, schedules included.
             if workers > 0 {

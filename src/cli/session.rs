@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
-use modelferry_providers::http::{HttpSettings, RetryPolicy};
-use modelferry_providers::{Http, Providers, Settings};
+use modelferry_providers::http::{HostPauses, HttpSettings, Pauses, RetryPolicy};
+use modelferry_providers::{Http, ProviderKind, Providers, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::error::{Code, Error};
 use crate::import::Ferry;
+use crate::pauses::SharedPauses;
 use crate::records::Records;
 use crate::storage::Storage;
 use crate::tokens::Tokens;
 use crate::transfer::{Engine, Limits, Patience};
+use crate::webhook::{self, Deliverer, Secrets};
 use crate::worker::Worker;
 
 /// The parts, and this process's place among the workers.
@@ -40,6 +42,19 @@ impl Session {
         })
     }
 
+    /// What sends webhooks in the name of this process.
+    pub fn deliverer(&self, config: &Config) -> Result<Deliverer, Error> {
+        let (records, vault) = (&self.ferry.records, &self.ferry.vault);
+        let settings = webhook::http_settings(config.allow_nets.clone(), config.proxy.clone());
+        Ok(Deliverer::new(
+            self.worker.id(),
+            records.clone(),
+            Secrets::new(records.clone(), vault.clone()),
+            Http::new(settings)?,
+            webhook::Settings::default(),
+        ))
+    }
+
     /// Ends with nothing left to write.
     pub async fn close(self) {
         self.ferry.records.close().await;
@@ -59,12 +74,17 @@ pub(super) async fn open_records(config: &Config) -> Result<Records, Error> {
 }
 
 /// Who knows the hubs' ways, for commands that only read sources.
-pub(super) fn providers(config: &Config) -> Result<Providers, Error> {
+pub(super) fn readers(config: &Config) -> Result<Providers, Error> {
+    providers(config, Arc::new(Pauses::default()))
+}
+
+fn providers(config: &Config, pauses: Arc<dyn HostPauses>) -> Result<Providers, Error> {
     let http = Http::new(HttpSettings {
         allow_nets: config.allow_nets.clone(),
         endpoints: config.named_endpoints.clone(),
         proxy: config.proxy.clone(),
         retry: RetryPolicy::default(),
+        pauses,
         ..HttpSettings::default()
     })?;
     let settings = Settings {
@@ -75,7 +95,7 @@ pub(super) fn providers(config: &Config) -> Result<Providers, Error> {
 }
 
 fn ferry(config: &Config, records: Records, storage: Arc<dyn Storage>) -> Result<Ferry, Error> {
-    let providers = providers(config)?;
+    let providers = providers(config, Arc::new(shared_pauses(config, &records)))?;
     let limits = Limits::new(
         config.connections,
         config.connections_per_host,
@@ -98,6 +118,17 @@ fn ferry(config: &Config, records: Records, storage: Arc<dyn Storage>) -> Result
         vault: config.vault(),
         rules: Arc::new(config.rules.clone()),
     })
+}
+
+/// What a hub asks of one process holds for all of this database, and for the
+/// jobs that are to be begun.
+fn shared_pauses(config: &Config, records: &Records) -> SharedPauses {
+    let hubs = [
+        (&config.huggingface_endpoint, ProviderKind::HuggingFace),
+        (&config.civitai_endpoint, ProviderKind::Civitai),
+    ];
+    let hubs = hubs.map(|(endpoint, kind)| (endpoint.authority(), kind.to_string()));
+    SharedPauses::new(records.clone(), hubs)
 }
 
 /// The first signal stops cleanly; the second is the platform's own.

@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::records::{Records, SyncRow};
 use crate::request::LOCAL_OWNER;
 use crate::sync::{Draft, Filter, Prune, Reader, ShownRun, ShownSync, Spec};
+use crate::tokens::no_credential;
 use crate::upload::Kind;
 
 /// Syncs read at once.
@@ -117,6 +118,9 @@ pub(super) struct AddArgs {
     /// Tell this address of each run
     #[arg(long, value_name = "URL")]
     webhook: Option<String>,
+    /// The stored credential to use in place of the usual one
+    #[arg(long, value_name = "NAME")]
+    credential: Option<String>,
     /// Remove here what is gone upstream, within the limits
     #[arg(long)]
     prune: bool,
@@ -171,6 +175,7 @@ impl AddArgs {
                 all_files: self.all_files,
                 sidecar: self.sidecar,
                 webhook_url: self.webhook.clone(),
+                credential: self.credential.clone(),
                 prune,
             },
         }
@@ -190,7 +195,7 @@ impl Desk {
         let folder = std::path::absolute(".")
             .map_err(|error| Error::internal("finding the working folder", error))?;
         Ok(Self {
-            providers: session::providers(config)?,
+            providers: session::readers(config)?,
             guard: AddressGuard::new(config.allow_nets.clone(), config.named_endpoints.clone()),
             folder,
         })
@@ -237,6 +242,11 @@ async fn add(output: &Output, config: &Config, args: &AddArgs) -> Result<Exit, E
     // Read before the records are opened: what is refused leaves nothing behind.
     let checked = args.draft().check(desk.reader())?;
     let records = session::open_records(config).await?;
+    if let Some(name) = &args.credential
+        && records.credential(LOCAL_OWNER, name).await?.is_none()
+    {
+        return Err(no_credential(name));
+    }
     let sync = checked.add(&records, LOCAL_OWNER).await?;
     let shown = desk.shown(&records, &sync).await?;
     records.close().await;
@@ -310,7 +320,12 @@ async fn pause(output: &Output, config: &Config, name: &str, pause: bool) -> Res
                 is_paused: pause,
                 ..Draft::of(sync)?
             };
-            draft.replace(sync, desk.reader())
+            // What was allowed when it was made need not be so to be paused.
+            let reader = Reader {
+                guard: None,
+                ..desk.reader()
+            };
+            draft.replace(sync, reader)
         })
         .await?;
     let shown = desk.shown(&records, &sync).await?;

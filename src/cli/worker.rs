@@ -20,6 +20,7 @@ pub(super) async fn run(
     output.note(&format!(
         "{workers} workers wait for uploads; Ctrl-C stops them"
     ));
+    let deliverer = session.deliverer(config)?;
     let worker = Arc::new(session.worker);
     let scheduler = Scheduler::new(worker.clone(), session.ferry.clone(), config.lease);
     let pool = Pool::new(
@@ -31,7 +32,11 @@ pub(super) async fn run(
             attempts: config.attempts,
         },
     );
-    tokio::join!(pool.run(&session.cancel), scheduler.run(&session.cancel));
+    tokio::join!(
+        pool.run(&session.cancel),
+        scheduler.run(&session.cancel),
+        deliverer.run(&session.cancel)
+    );
     session.ferry.records.close().await;
     Ok(Exit::Done)
 }

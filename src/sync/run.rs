@@ -11,13 +11,15 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
-use modelferry_providers::Auth;
+use modelferry_providers::{Auth, SafeUrl};
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::held::Held;
+use super::shown::ShownRun;
 use super::source::{Reader, Source};
 use super::spec::{Spec, next_run};
 use crate::error::{Error, Stop};
@@ -152,11 +154,13 @@ pub async fn run(runner: &Runner<'_>, claim: &SyncClaim) -> Result<Option<RunRow
         Err(Stop::Interrupted | Stop::LeaseLost) => (RunStatus::Interrupted, None),
     };
     tracing::info!(sync = %claim.sync.id, run = %claim.run_id, %status, ?tally.counts, "a sync's run ended");
+    let told = tell(records, claim, status, &tally, error.as_ref()).await?;
     let end = RunEnd {
         status,
         counts: &tally.counts,
         difference: &tally.difference,
         error: error.as_ref(),
+        tells: told.as_ref().map(|(url, run)| (url, run)),
     };
     let was_due = claim.sync.next_run_at;
     let ended = records
@@ -170,6 +174,32 @@ pub async fn run(runner: &Runner<'_>, claim: &SyncClaim) -> Result<Option<RunRow
         return Ok(None);
     }
     records.sync_run(&claim.run_id).await.map(Some)
+}
+
+/// What the sync's receiver is told of a run that ended; one that goes on
+/// elsewhere is not over.
+async fn tell(
+    records: &Records,
+    claim: &SyncClaim,
+    status: RunStatus,
+    tally: &Tally,
+    error: Option<&Error>,
+) -> Result<Option<(SafeUrl, Value)>, Error> {
+    let spec = Spec::of(&claim.sync)?;
+    let url = spec.webhook_url.as_deref().map(SafeUrl::parse);
+    let (Some(Ok(url)), false) = (url, status == RunStatus::Interrupted) else {
+        return Ok(None);
+    };
+    let run = ShownRun::from(RunRow {
+        status,
+        ended_at: Some(Utc::now()),
+        counts: tally.counts,
+        difference: tally.difference.clone(),
+        error: error.cloned(),
+        ..records.sync_run(&claim.run_id).await?
+    });
+    let sync = json!({ "id": claim.sync.id, "name": claim.sync.name });
+    Ok(Some((url, json!({ "sync": sync, "run": run }))))
 }
 
 /// What a run would come to now; imports nothing, and records nothing.
@@ -222,7 +252,9 @@ impl<'a> Run<'a> {
         let (source, _) = reader.read(&spec.source)?;
         let held = Held::read(&ferry.records, &sync.id).await?;
         Ok(Self {
-            auth: ferry.tokens.of_owner(&sync.owner_id),
+            auth: ferry
+                .auth_of(&sync.owner_id, spec.credential.as_deref())
+                .await?,
             ferry,
             sync,
             spec,

@@ -56,6 +56,8 @@ pub struct ShownSync {
     pub revision: Option<String>,
     /// Who is told of each run. Its query is not shown.
     pub webhook_url: Option<String>,
+    /// The name of the stored credential that is used.
+    pub credential: Option<String>,
     /// How much of what is gone upstream a run may remove here.
     pub prune: Option<Prune>,
     /// Whether its schedule is out of force.
@@ -130,6 +132,7 @@ impl ShownSync {
             kind: spec.kind,
             revision: spec.revision,
             webhook_url: spec.webhook_url.as_deref().map(shown),
+            credential: spec.credential,
             prune: spec.prune,
             paused: sync.is_paused,
             next_run_at: sync.next_run_at.map(Time),

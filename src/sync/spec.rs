@@ -1,7 +1,7 @@
 //! What a sync takes, from where and when: checked before anything is stored.
 
 use chrono::{DateTime, Utc};
-use modelferry_providers::{Commit, SafeUrl, Selection};
+use modelferry_providers::{Commit, Selection};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -11,6 +11,7 @@ use crate::error::{Code, Error};
 use crate::records::{NewSync, Records, SyncRow};
 use crate::request::Wanted;
 use crate::upload::Kind;
+use crate::webhook;
 
 /// Longest name, in characters.
 const LONGEST_NAME: usize = 100;
@@ -41,6 +42,9 @@ pub struct Spec {
     /// Who is told of each run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_url: Option<String>,
+    /// The stored credential to use in place of the usual one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
     /// Whether what is gone upstream is removed here, and how much at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prune: Option<Prune>,
@@ -257,17 +261,22 @@ impl Spec {
                 .hint("name a branch or a tag"));
             }
         }
+        if source.kind() == SourceKind::List && self.credential.is_some() {
+            return Err(
+                invalid("a list's sources may be anywhere, a credential is for one place").hint(
+                    "leave it out: each source is asked for with what is stored for its host",
+                ),
+            );
+        }
         if source.kind() == SourceKind::Url && self.kind.is_none() {
             return Err(invalid("a file behind a URL needs a kind").hint(
                 "name its kind: 3d, asset, audio, avatar, image, model, text or video; or is it a list? write list:URL",
             ));
         }
         if let Some(url) = &self.webhook_url {
-            let url = SafeUrl::parse(url).map_err(|error| {
-                invalid(&format!("the webhook's URL can't be used: {error}"))
-                    .hint("write it like https://example.com/hook")
-            })?;
-            reader.guard.map_or(Ok(()), |guard| guard.check_url(&url))?;
+            reader
+                .guard
+                .map_or(Ok(()), |guard| webhook::url(url, guard).map(drop))?;
         }
         if let Some(prune) = self.prune
             && (prune.limit == 0 || !(1..=100).contains(&prune.percent))

@@ -138,7 +138,7 @@ impl Worker {
             terms,
             ..
         } = errand;
-        let ferry = &ferry.for_owner(&request.owner).await?;
+        let ferry = &ferry.for_request(request).await?;
         let records = &ferry.records;
         if !force && let Some(earlier) = records.find_unfinished(request).await? {
             if earlier.upload.status == UploadStatus::Failed {

@@ -41,4 +41,5 @@ mod sync;
 mod terminal;
 mod uploads;
 mod verify;
+mod webhooks;
 mod worker;

@@ -31,6 +31,8 @@ pub(in crate::api) struct CreateSync {
     all_files: Option<bool>,
     /// Who is told of each run.
     webhook_url: Option<String>,
+    /// The name of a stored credential to use in place of the usual one.
+    pub credential: Option<String>,
     /// How much of what is gone upstream a run may remove here; nothing if absent.
     prune: Option<Prune>,
     /// Whether it is made with its schedule out of force.
@@ -53,6 +55,7 @@ impl CreateSync {
                 all_files: self.all_files.unwrap_or_default(),
                 sidecar: false,
                 webhook_url: self.webhook_url,
+                credential: self.credential,
                 prune: self.prune,
             },
         }
@@ -87,7 +90,11 @@ pub(in crate::api) struct UpdateSync {
     /// Who is told of each run.
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
-    webhook_url: Option<Option<String>>,
+    pub webhook_url: Option<Option<String>>,
+    /// The name of a stored credential to use in place of the usual one.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub credential: Option<Option<String>>,
     /// How much of what is gone upstream a run may remove here.
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<Prune>)]
@@ -122,6 +129,7 @@ impl UpdateSync {
         set(&mut spec.revision, self.revision.as_ref());
         set(&mut spec.all_files, self.all_files.as_ref());
         set(&mut spec.webhook_url, self.webhook_url.as_ref());
+        set(&mut spec.credential, self.credential.as_ref());
         set(&mut spec.prune, self.prune.as_ref());
     }
 }

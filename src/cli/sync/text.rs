@@ -36,6 +36,9 @@ pub(super) fn plan(sync: &ShownSync) -> Vec<String> {
             prune.percent
         ));
     }
+    if let Some(name) = &sync.credential {
+        lines.push(format!("  uses      the credential {name}"));
+    }
     if let Some(url) = &sync.webhook_url {
         lines.push(format!("  tells     {url}"));
     }

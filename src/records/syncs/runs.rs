@@ -1,13 +1,16 @@
 //! The runs of syncs, and what they came to.
 
 use chrono::{DateTime, Utc};
+use modelferry_providers::SafeUrl;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sqlx::{AssertSqlSafe, FromRow};
 use utoipa::ToSchema;
 
 use super::{Difference, SavedError, SyncClaim, SyncRow};
 use crate::error::{Code, Error};
 use crate::records::db::{execute, fetch_all, fetch_optional};
+use crate::records::deliveries::{Announcement, announce};
 use crate::records::{Records, from_json, time, to_json, word};
 use crate::upload::words;
 
@@ -98,6 +101,8 @@ pub struct RunEnd<'a> {
     pub difference: &'a Difference,
     /// Why it failed.
     pub error: Option<&'a Error>,
+    /// Who is told, and what.
+    pub tells: Option<(&'a SafeUrl, &'a Value)>,
 }
 
 impl Records {
@@ -167,6 +172,16 @@ impl Records {
             &sync.id,
             KEPT,
         )?;
+        if let Some((url, data)) = end.tells {
+            let announcement = Announcement {
+                owner: &sync.owner_id,
+                url,
+                kind: "sync.run",
+                data,
+                upload: None,
+            };
+            announce(&mut tx, &announcement, self.now()).await?;
+        }
         tx.commit().await?;
         Ok(true)
     }

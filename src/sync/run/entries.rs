@@ -133,6 +133,7 @@ impl Run<'_> {
         ImportRequest {
             owner: self.sync.owner_id.clone(),
             author: self.spec.author.clone(),
+            credential: self.spec.credential.clone(),
             sync: Some(OfSync {
                 id: self.sync.id.clone(),
                 subject: subject.to_owned(),

@@ -23,8 +23,10 @@ use crate::worker::{Ended, Errand, Outcome, Terms};
 /// The first wait after a hub said that it is asked too often, where it does
 /// not say for how long; every further one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_secs(30);
-/// How often one source is waited for. The waits come to an hour.
-const WAITS: u32 = 7;
+/// How often one source is waited for.
+const WAITS: u32 = 6;
+/// The longest that a hub is waited for at its own word.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// A source under the eyes of a run.
 struct Look<'f> {
@@ -123,12 +125,14 @@ impl Run<'_> {
         let mut attempt = 0;
         let ended = loop {
             let ended = self.errand(importing, look, counted.clone()).await;
-            if !is_rate_limited(&ended) || attempt == WAITS {
+            if rate_limit(&ended).is_none() || attempt == WAITS {
                 break ended;
             }
-            tracing::info!(source = %look.listed.subject, ?wait, "asked too often: waiting");
+            let asked = rate_limit(&ended).and_then(|error| error.retry_after);
+            let pause = asked.unwrap_or(wait).min(LONGEST_WAIT);
+            tracing::info!(source = %look.listed.subject, ?pause, "asked too often: waiting");
             tokio::select! {
-                () = tokio::time::sleep(wait) => {}
+                () = tokio::time::sleep(pause) => {}
                 () = self.cancel.cancelled() => return Err(Stop::Interrupted),
             }
             (wait, attempt) = (wait * 2, attempt + 1);
@@ -277,7 +281,8 @@ impl Run<'_> {
         let filters = &self.spec.filters;
         let mut revision = look.listed.revision.clone();
         if revision.is_none() || !filters.is_small_enough(look.listed) {
-            let plan = match self.ferry.resolve(look.request).await {
+            let ferry = self.ferry.for_request(look.request).await?;
+            let plan = match ferry.resolve(look.request).await {
                 Ok(plan) => plan,
                 Err(error) => return self.refused(look, error).await,
             };
@@ -321,13 +326,14 @@ impl Look<'_> {
     }
 }
 
-fn is_rate_limited(ended: &Result<Ended, Stop>) -> bool {
+/// That the hub asks to be left alone.
+fn rate_limit(ended: &Result<Ended, Stop>) -> Option<&Error> {
     let error = match ended {
         Ok(ended) => ended.error.as_ref(),
         Err(Stop::Failed(error)) => Some(error),
         Err(_) => None,
     };
-    error.is_some_and(|error| error.code == Code::RateLimited)
+    error.filter(|error| error.code == Code::RateLimited)
 }
 
 fn named(listed: &Listed) -> Named {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Key, Server, until};
 use crate::support::Home;
+use crate::support::receiver::Receiver;
 
 async fn hub() -> Hub {
     let scene = (0..3).fold(Scene::empty(), |scene, nth| {
@@ -352,4 +353,67 @@ async fn another_owner_finds_nothing() {
     let request = server.request(Method::GET, "/v1/syncs", &other);
     let listed = Answer::read(request.send().await.unwrap()).await;
     assert_eq!(listed.body["syncs"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_is_told_of_each_run() {
+    let (hub, receiver) = (hub().await, Receiver::content().await);
+    let server = Server::start(&hub, "1").await;
+    let mut asked = body("nightly");
+    asked["webhookUrl"] = json!(receiver.url("/hook?token=s3cret"));
+    let made = server.make(&asked).await;
+    assert!(!made.to_string().contains("s3cret"), "{made:#}");
+    server.post("/v1/syncs/nightly/run", &json!({})).await;
+    let run = done(&server, "nightly").await;
+    until("the receiver is told", async || !receiver.told().is_empty()).await;
+    let told = receiver.told()[0].json();
+    assert_eq!(told["type"], "sync.run");
+    assert_eq!(
+        told["data"]["sync"],
+        json!({ "id": made["id"], "name": "nightly" })
+    );
+    let about = &told["data"]["run"];
+    assert_eq!(
+        (&about["id"], &about["status"]),
+        (&run["id"], &run["status"])
+    );
+    assert_eq!(
+        (&about["counts"], &about["difference"]),
+        (&run["counts"], &run["difference"])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_asks_with_the_credential_that_it_names() {
+    let weights = Content::safetensors(1, 20_000);
+    let secret = Repo::model("acme/secret").lfs("model.safetensors", weights);
+    let scene = Scene::empty().repo(secret.private(&["hf_named"]));
+    let hub = Hub::start(scene).await.unwrap();
+    hub.change_scene(|scene| {
+        let tokens = &mut scene.huggingface_tokens;
+        tokens.push(("hf_named".to_owned(), "acme".to_owned()));
+    });
+    let server = Server::start(&hub, "1").await;
+    let mut asked = body("named");
+    asked["credential"] = json!("mine");
+    let unknown = server.post("/v1/syncs", &asked).await;
+    unknown.assert_problem(422, "auth_required");
+    let stored = json!({ "value": "hf_named", "host": "huggingface" });
+    let stored = server
+        .send(Method::PUT, "/v1/credentials/mine", &stored)
+        .await;
+    assert_eq!(stored.status, 200, "{stored:?}");
+    assert_eq!(server.make(&asked).await["credential"], "mine");
+    server.make(&body("plain")).await;
+    for (name, seen) in [("named", 1), ("plain", 0)] {
+        server
+            .post(&format!("/v1/syncs/{name}/run"), &json!({}))
+            .await;
+        let run = done(&server, name).await;
+        assert_eq!(
+            (&run["counts"]["seen"], &run["counts"]["new"]),
+            (&json!(seen), &json!(seen)),
+            "{run:#}"
+        );
+    }
 }

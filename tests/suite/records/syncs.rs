@@ -65,6 +65,7 @@ async fn end(records: &Records, claim: &SyncClaim, next: Option<DateTime<Utc>>) 
         counts: &RunCounts::default(),
         difference: &Difference::default(),
         error: None,
+        tells: None,
     };
     records.end_run(claim, &end, |_| next).await.unwrap()
 }
@@ -292,6 +293,7 @@ async fn what_a_run_came_to_is_kept(database: &TestDatabase) {
         counts: &counts,
         difference: &difference,
         error: Some(&error),
+        tells: None,
     };
     assert!(records.end_run(&claim, &end, |_| next).await.unwrap());
     let runs = records.sync_runs(&made.id, None, 10).await.unwrap();
