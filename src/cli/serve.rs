@@ -65,7 +65,7 @@ pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> R
         async {
             // The API alone leaves the work to others, schedules included.
             if workers > 0 {
-                scheduler.run(&session.cancel).await;
+                Box::pin(scheduler.run(&session.cancel)).await;
             }
         }
     );

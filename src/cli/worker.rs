@@ -34,7 +34,7 @@ pub(super) async fn run(
     );
     tokio::join!(
         pool.run(&session.cancel),
-        scheduler.run(&session.cancel),
+        Box::pin(scheduler.run(&session.cancel)),
         deliverer.run(&session.cancel)
     );
     session.ferry.records.close().await;

@@ -132,6 +132,11 @@ impl Worker {
     /// [`Stop::Interrupted`] leaves it for the next run. [`Stop::Failed`] is a
     /// failure before there was a record; any later one is in [`Ended`].
     pub async fn import(&self, ferry: &Ferry, errand: Errand<'_>) -> Result<Ended, Stop> {
+        // A sync has many of these at once, each as large as the whole pipeline.
+        Box::pin(self.import_in_place(ferry, errand)).await
+    }
+
+    async fn import_in_place(&self, ferry: &Ferry, errand: Errand<'_>) -> Result<Ended, Stop> {
         let Errand {
             request,
             force,
@@ -145,10 +150,10 @@ impl Worker {
                 records.retry(&earlier).await?;
             }
             share(ferry, request, &earlier).await?;
-            return Box::pin(self.carry_out(ferry, &errand, &earlier.upload, None)).await;
+            return self.carry_out(ferry, &errand, &earlier.upload, None).await;
         }
         let resolved = tokio::select! {
-            resolved = Box::pin(ferry.resolve(request)) => resolved,
+            resolved = ferry.resolve(request) => resolved,
             () = errand.cancel.cancelled() => return Err(Stop::Interrupted),
         };
         if let Ok(plan) = &resolved
@@ -172,7 +177,7 @@ impl Worker {
         };
         let upload = records.create(&new).await?;
         match resolved {
-            Ok(plan) => Box::pin(self.carry_out(ferry, &errand, &upload, Some(plan))).await,
+            Ok(plan) => self.carry_out(ferry, &errand, &upload, Some(plan)).await,
             Err(error) => {
                 self.refuse(ferry, &upload, &error).await?;
                 ended(ferry, request, &upload.id, Some(error)).await

@@ -67,16 +67,13 @@ impl Run<'_> {
             return Ok(None);
         };
         if look.mark.is_at(revision, &look.key) {
-            let most = self.spec.filters.max_size;
-            return match look.mark.too_large.zip(most) {
-                Some((size, most)) if size > most => Ok(Some(look.finding(What::Unfit))),
-                Some(_) => Ok(None),
-                None if look.mark.too_large.is_some() => Ok(None),
-                None => {
-                    self.back_again(look).await?;
-                    Ok(Some(look.finding(What::Unchanged)))
-                }
-            };
+            if let Some(size) = look.mark.too_large {
+                let most = self.spec.filters.max_size;
+                let is_still = most.is_some_and(|most| size > most);
+                return Ok(is_still.then(|| look.finding(What::Unfit)));
+            }
+            self.back_again(look).await?;
+            return Ok(Some(look.finding(What::Unchanged)));
         }
         if look.mark.is_held {
             return Ok(None);
