@@ -17,6 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 pub(super) use self::body::{CreateSync, UpdateSync};
 use super::Api;
 use super::auth::Caller;
+use super::page::Page;
 use super::problem::{Problem, ProblemBody};
 use super::request::from_body;
 use crate::error::{Code, Error, Stop};
@@ -24,8 +25,6 @@ use crate::records::SyncRow;
 use crate::sync::{Draft, Reader, ShownRun, ShownSync, foresee};
 use crate::tokens::no_credential;
 
-/// Entries of a page, at most and unless asked otherwise.
-const PAGE: (u32, u32) = (100, 50);
 /// Questions of a dry run at once.
 const JOBS: usize = 4;
 /// How long a dry run may take: its client waits for it.
@@ -75,19 +74,6 @@ pub(super) struct PageQuery {
     page_size: Option<u32>,
     /// Where an earlier page ended.
     pagination_token: Option<String>,
-}
-
-impl PageQuery {
-    fn size(&self) -> Result<u32, Problem> {
-        let size = self.page_size.unwrap_or(PAGE.1);
-        if (1..=PAGE.0).contains(&size) {
-            return Ok(size);
-        }
-        Err(Problem::bad(
-            "pageSize is from 1 to 100",
-            "follow nextPaginationToken for more",
-        ))
-    }
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -169,15 +155,11 @@ pub(super) async fn list(
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Json<SyncsBody>, Problem> {
     let Query(query) = query?;
-    let size = query.size()?;
+    let page = Page::of(query.page_size)?;
     let records = &api.ferry().records;
     let after = query.pagination_token.as_deref();
-    // One more tells whether there is a next page.
-    let mut rows = records.syncs(&caller.owner, after, size + 1).await?;
-    let more = rows.len() > size as usize;
-    rows.truncate(size as usize);
-    let last = rows.last().filter(|_| more);
-    let next_pagination_token = last.map(|sync| sync.name.clone());
+    let rows = records.syncs(&caller.owner, after, page.limit()).await?;
+    let (rows, next_pagination_token) = page.cut(rows, |sync| sync.name.clone());
     let mut syncs = Vec::with_capacity(rows.len());
     for row in &rows {
         syncs.push(shown(&api, row).await?);
@@ -325,16 +307,14 @@ pub(super) async fn runs(
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Json<RunsBody>, Problem> {
     let Query(query) = query?;
-    let size = query.size()?;
+    let page = Page::of(query.page_size)?;
     let records = &api.ferry().records;
     let sync = records.sync(&caller.owner, &id).await?;
     let before = query.pagination_token.as_deref();
-    let mut rows = records.sync_runs(&sync.id, before, size + 1).await?;
-    let more = rows.len() > size as usize;
-    rows.truncate(size as usize);
-    let last = rows.last().filter(|_| more);
+    let rows = records.sync_runs(&sync.id, before, page.limit()).await?;
+    let (rows, next_pagination_token) = page.cut(rows, |run| run.id.clone());
     Ok(Json(RunsBody {
-        next_pagination_token: last.map(|run| run.id.clone()),
+        next_pagination_token,
         runs: rows.into_iter().map(ShownRun::from).collect(),
     }))
 }
