@@ -19,6 +19,7 @@ mod problem;
 mod request;
 mod sources;
 mod stats;
+mod syncs;
 mod uploads;
 mod webhooks;
 
@@ -113,6 +114,15 @@ impl Api {
             .route("/uploads/{id}/action", post(uploads::action))
             .route("/uploads/{id}/artifacts", get(uploads::artifacts))
             .route("/uploads/{id}/events", get(events::stream))
+            .route("/syncs", post(syncs::create).get(syncs::list))
+            .route(
+                "/syncs/{id}",
+                get(syncs::retrieve)
+                    .patch(syncs::update)
+                    .delete(syncs::remove),
+            )
+            .route("/syncs/{id}/run", post(syncs::run))
+            .route("/syncs/{id}/runs", get(syncs::runs))
             .route("/events", get(feed::stream))
             .route("/sources", get(sources::one).post(sources::many))
             .route("/stats", get(stats::stats))

@@ -13,6 +13,7 @@ mod output;
 mod resolve;
 mod serve;
 mod session;
+mod sync;
 mod uploads;
 mod verify;
 mod watch;
@@ -31,6 +32,7 @@ use crate::config::{Config, Flags};
 use crate::error::{Code, Error};
 use crate::import::Overrides;
 use crate::inspect::PicklePolicy;
+use crate::request::Wanted;
 use crate::upload::Kind;
 
 /// Ferries models from Hugging Face, Civitai and plain URLs into storage you
@@ -77,6 +79,11 @@ enum Command {
     Uploads {
         #[command(subcommand)]
         command: UploadsCommand,
+    },
+    /// Scheduled imports: of a hub's list, a moving source, or a list of your own
+    Sync {
+        #[command(subcommand)]
+        command: sync::SyncCommand,
     },
     /// Answer the HTTP API, and work on what it is asked for
     Serve(ServeArgs),
@@ -166,14 +173,21 @@ struct Choice {
 }
 
 impl Choice {
-    fn selection(&self) -> Selection {
-        Selection {
-            revision: self.revision.clone(),
-            include: self.include.clone(),
-            exclude: self.exclude.clone(),
-            all_files: self.all_files,
-            sha256: self.sha256,
-            sidecar: self.sidecar,
+    fn wanted(&self) -> Wanted {
+        Wanted {
+            kind: self.kind,
+            selection: Selection {
+                revision: self.revision.clone(),
+                include: self.include.clone(),
+                exclude: self.exclude.clone(),
+                all_files: self.all_files,
+                sha256: self.sha256,
+                sidecar: self.sidecar,
+            },
+            overrides: Overrides {
+                pickle: self.pickle,
+                allow_flagged: self.allow_flagged,
+            },
         }
     }
 }
@@ -357,6 +371,7 @@ impl Command {
                 UploadsCommand::Cancel { id } => uploads::cancel(output, config, &id).await,
                 UploadsCommand::Retry { id } => uploads::retry(output, config, &id).await,
             },
+            Self::Sync { command } => sync::run(output, config, command).await,
             Self::Serve(args) => serve::run(output, config, &args).await,
             Self::Keys { command } => keys::run(output, config, command).await,
             Self::Credentials { command } => credentials::run(output, config, command).await,
@@ -369,20 +384,4 @@ impl Command {
             } => Ok(config::show(output, config)),
         }
     }
-}
-
-/// Reads a source with its flags into a request.
-fn request(
-    ferry: &crate::import::Ferry,
-    source: &str,
-    args: &Choice,
-) -> Result<crate::request::ImportRequest, Error> {
-    let mut reference = ferry.providers.parse(source)?;
-    reference.selection = args.selection();
-    let mut request = crate::request::ImportRequest::local(reference, args.kind);
-    request.overrides = Overrides {
-        pickle: args.pickle,
-        allow_flagged: args.allow_flagged,
-    };
-    Ok(request)
 }

@@ -16,6 +16,7 @@ use modelferry_providers::{Auth, SafeUrl, Token};
 use serde::Serialize;
 
 pub use self::keys::{KEYS, Key};
+pub use self::parse::bytes as parse_bytes;
 use crate::credentials::{SecretKey, Vault};
 use crate::error::{Code, Error};
 use crate::import::Rules;

@@ -59,7 +59,8 @@ pub use self::queue::Terms;
 pub use self::signals::Signal;
 pub use self::stats::{FailureStats, HeldStats, Span, Stats, StepStats};
 pub use self::syncs::{
-    NewSync, RunCause, RunCounts, RunRow, RunStatus, SyncClaim, SyncItem, SyncRow,
+    Difference, KnownItem, MOST_NAMED, Named, NewSync, Pruned, RunCause, RunCounts, RunEnd, RunRow,
+    RunStatus, SavedError, SyncClaim, SyncItem, SyncRow,
 };
 use self::trouble::unreadable;
 pub use self::uploads::{Filter, NewUpload, UploadDetail};
