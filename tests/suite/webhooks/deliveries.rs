@@ -186,6 +186,33 @@ async fn the_wait_that_a_receiver_asks_for_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_wait_that_one_owners_receiver_asks_for_is_not_another_owners() {
+    let database = fresh().await;
+    let records = &database.records;
+    let receiver = Receiver::start(|told, _| {
+        let busy = told.target == "/busy";
+        Some(
+            if busy {
+                "429 No\r\nretry-after: 7200"
+            } else {
+                "200 OK"
+            }
+            .to_owned(),
+        )
+    })
+    .await;
+    announce(records, "eve", &receiver.url("/busy"), None).await;
+    let _deliverer = deliverer(records, "worker_1", LOOPBACK, hasty());
+    until("the one is tried", async || {
+        all(records, "eve").await[0].attempts == 1
+    })
+    .await;
+    announce(records, "ann", &receiver.url("/free"), None).await;
+    let row = ended(records).await;
+    assert_eq!((row.status, row.attempts), (DeliveryStatus::Delivered, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_receiver_that_never_answers_holds_up_nobody_else() {
     let database = fresh().await;
     let records = &database.records;
