@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use modelferry::credentials::{SecretKey, Vault};
+use modelferry::credentials::{SecretKeys, Vault};
 use modelferry::records::{Announcement, DeliveryFilter, DeliveryRow, DeliveryStatus, Records};
 use modelferry::webhook::{Deliverer, Secrets, Settings, http_settings};
 use modelferry_providers::{Http, SafeUrl};
@@ -17,7 +17,7 @@ use crate::records::upload;
 use crate::support::receiver::Receiver;
 
 fn secrets(records: &Records) -> Secrets {
-    let key = SecretKey::parse(&"ab".repeat(32)).unwrap();
+    let key = SecretKeys::parse(&"ab".repeat(32)).unwrap();
     Secrets::new(records.clone(), Vault::Given(key))
 }
 
@@ -309,7 +309,7 @@ async fn a_new_secret_signs_beside_the_one_before() {
 async fn a_secret_that_another_key_sealed_is_said_to_be_so() {
     let database = fresh().await;
     secrets(&database.records).of("ann").await.unwrap();
-    let key = SecretKey::parse(&"cd".repeat(32)).unwrap();
+    let key = SecretKeys::parse(&"cd".repeat(32)).unwrap();
     let other = Secrets::new(database.records.clone(), Vault::Given(key));
     let error = other.of("ann").await.unwrap_err();
     assert!(error.message.contains("sealed with the key"), "{error}");
