@@ -10,6 +10,7 @@ mod gc;
 mod import;
 mod keys;
 mod output;
+mod owners;
 mod resolve;
 mod serve;
 mod session;
@@ -96,6 +97,11 @@ enum Command {
     Credentials {
         #[command(subcommand)]
         command: credentials::CredentialsCommand,
+    },
+    /// What single owners have, and may have
+    Owners {
+        #[command(subcommand)]
+        command: owners::OwnersCommand,
     },
     /// Webhooks: the secret they are signed with, and what was sent
     Webhooks {
@@ -375,6 +381,7 @@ impl Command {
             Self::Serve(args) => serve::run(output, config, &args).await,
             Self::Keys { command } => keys::run(output, config, command).await,
             Self::Credentials { command } => credentials::run(output, config, command).await,
+            Self::Owners { command } => owners::run(output, config, command).await,
             Self::Webhooks { command } => webhooks::run(output, config, command).await,
             Self::Worker(args) => worker::run(output, config, &args).await,
             Self::Verify(args) => verify::run(output, config, &args).await,
