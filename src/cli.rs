@@ -37,7 +37,7 @@ use crate::upload::Kind;
 #[derive(Debug, Parser)]
 #[command(
     name = "modelferry",
-    version,
+    version = crate::VERSION,
     propagate_version = true,
     max_term_width = 100
 )]
@@ -77,6 +77,8 @@ enum Command {
         #[command(subcommand)]
         command: UploadsCommand,
     },
+    /// Watch what is under way: what runs, how fast, what waits, what failed
+    Top,
     /// Answer the HTTP API, and work on what it is asked for
     Serve(ServeArgs),
     /// API keys
@@ -351,6 +353,7 @@ impl Command {
                 UploadsCommand::Cancel { id } => uploads::cancel(output, config, &id).await,
                 UploadsCommand::Retry { id } => uploads::retry(output, config, &id).await,
             },
+            Self::Top => watch::run(output, config, None).await,
             Self::Serve(args) => serve::run(output, config, &args).await,
             Self::Keys { command } => keys::run(output, config, command).await,
             Self::Credentials { command } => credentials::run(output, config, command).await,

@@ -20,6 +20,7 @@ mod once;
 mod place;
 mod queue;
 mod signals;
+mod stored;
 mod syncs;
 mod trouble;
 mod uploads;
@@ -46,6 +47,7 @@ pub use self::once::{Created, Once};
 pub use self::place::{Database, PostgresTarget};
 pub use self::queue::Terms;
 pub use self::signals::Signal;
+pub use self::stored::StoredAt;
 pub use self::syncs::{
     NewSync, RunCause, RunCounts, RunRow, RunStatus, SyncClaim, SyncItem, SyncRow,
 };

@@ -11,6 +11,9 @@ use crate::progress::{Event, Observer};
 /// Files shown at once; the rest only count in the total.
 const SHOWN: usize = 12;
 
+/// A file or a source on its way.
+pub(super) const FILE: &str = "  {msg:28!} {wide_bar} {bytes:>11} / {total_bytes:11}";
+
 /// Draws one upload's progress.
 #[derive(Debug)]
 pub(super) struct Bars {
@@ -28,9 +31,11 @@ struct Files {
 
 impl Bars {
     pub fn new(screen: &MultiProgress, source: &str) -> Self {
-        let total = screen.add(ProgressBar::new(0).with_style(style(
+        let template = Widths::now().choose(
             "{msg:30!} {wide_bar} {bytes:>11} / {total_bytes:11} {bytes_per_sec:>12} {eta:>4}",
-        )));
+            "{wide_msg} {percent:>3}% {bytes_per_sec:>12} {eta:>4}",
+        );
+        let total = screen.add(ProgressBar::new(0).with_style(style(template)));
         total.set_message(printable(source));
         Self {
             screen: screen.clone(),
@@ -54,7 +59,7 @@ impl Bars {
         let bar = self.screen.insert_before(
             &self.total,
             bar.with_style(style(
-                "  {msg:28!} {wide_bar} {bytes:>11} / {total_bytes:11}",
+                Widths::now().choose(FILE, "  {wide_msg} {bytes:>11}"),
             )),
         );
         bar.set_message(printable(&name));
@@ -121,6 +126,32 @@ impl Drop for Bars {
             bar.finish_and_clear();
         }
         self.total.finish_and_clear();
+    }
+}
+
+/// How much room a line has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Widths {
+    columns: u16,
+}
+
+impl Widths {
+    /// The least columns that hold a bar between names and figures.
+    const WIDE: u16 = 76;
+
+    /// Of the terminal that bars are drawn on.
+    pub fn now() -> Self {
+        let (_, columns) = console::Term::stderr().size();
+        Self { columns }
+    }
+
+    /// The first template where there is room for it, else the second.
+    pub const fn choose<'a>(self, wide: &'a str, narrow: &'a str) -> &'a str {
+        if self.columns >= Self::WIDE {
+            wide
+        } else {
+            narrow
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::Exit;
 use crate::config::Config;
+use crate::entity::Provenance;
 use crate::error::Error;
 use crate::inspect::Facts;
 
@@ -170,6 +171,24 @@ pub(super) fn facts_line(facts: &Facts) -> String {
         facts.license.clone(),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// Where a file came from and who vouches for it, on one line.
+pub(super) fn provenance_line(provenance: &Provenance) -> String {
+    let mut parts = vec![format!("from {}", provenance.source)];
+    parts.extend(provenance.stated.iter().map(|stated| {
+        let (by, algorithm) = (stated.by.as_str(), &stated.algorithm);
+        format!("{algorithm} by the {by}: {}", stated.value)
+    }));
+    if let Some(at) = &provenance.stored_at {
+        let how = if provenance.reused {
+            "held since"
+        } else {
+            "stored"
+        };
+        parts.push(format!("{how} {at}"));
+    }
+    parts.join(", ")
 }
 
 /// `1 file`, `2 files`.

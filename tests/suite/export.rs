@@ -3,11 +3,10 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Home, hash_of, standard};
+use crate::support::{Home, hash_of, python, standard};
 
 fn export(home: &Home, id: &str, layout: &str, to: &Path) -> Value {
     let to = to.display().to_string();
@@ -75,15 +74,6 @@ fn the_huggingface_cache_opens_with_hf_hub() {
     }
 }
 
-/// Python packages that `scripts/python-packages` fetched.
-fn python() -> Command {
-    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/python");
-    assert!(packages.is_dir(), "run scripts/python-packages first");
-    let mut command = Command::new("python3");
-    command.env("PYTHONPATH", packages);
-    command
-}
-
 #[test]
 fn the_huggingface_cache_opens_with_huggingface_hub_offline() {
     let hub = standard();
@@ -141,6 +131,7 @@ fn comfyui_finds_each_file_in_the_folder_of_its_type() {
     found.sort();
     let expected = [
         ("checkpoints", 2),
+        ("configs", 1),
         ("embeddings", 2),
         ("loras", 1),
         ("vae", 1),

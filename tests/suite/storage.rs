@@ -3,6 +3,7 @@
 
 mod cloud;
 mod end_to_end;
+mod exported;
 mod moto;
 mod promises;
 pub mod s3;

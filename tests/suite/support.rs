@@ -6,6 +6,7 @@ pub mod servers;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use modelferry_fixtures::{Hub, HubOptions, Scene};
 use tempfile::TempDir;
@@ -21,6 +22,15 @@ pub fn hub(options: impl Into<HubOptions>) -> Hub {
     runtime
         .block_on(Hub::start(options))
         .expect("a hub on free ports")
+}
+
+/// Python, with the packages that `scripts/python-packages` fetched.
+pub fn python() -> Command {
+    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/python");
+    assert!(packages.is_dir(), "run scripts/python-packages first");
+    let mut command = Command::new("python3");
+    command.env("PYTHONPATH", packages);
+    command
 }
 
 /// The hub that holds one of each case.

@@ -15,7 +15,7 @@ use crate::support::{Home, eventually, hash_of};
 const BUCKET: &str = "models";
 const ROOT: &str = "some/folder";
 
-fn home(hub: &Hub, address: &Address) -> Home {
+pub(super) fn home(hub: &Hub, address: &Address) -> Home {
     let home = Home::of(hub).with("MODELFERRY_STORAGE", &address.place.to_string());
     let variables = address.variables.iter();
     variables.fold(home, |home, (name, value)| home.with(name, value))

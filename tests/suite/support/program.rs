@@ -170,6 +170,11 @@ impl Ran {
         lines.into_iter().next().unwrap_or_default()
     }
 
+    /// Stdout as one JSON value over however many lines.
+    pub fn one_document(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|why| panic!("{why}: {self:?}"))
+    }
+
     /// Everything it said.
     pub fn all_text(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)
