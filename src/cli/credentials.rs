@@ -25,7 +25,7 @@ pub(super) enum CredentialsCommand {
     ///
     /// A host's secret that is written user:password is sent as Basic
     /// credentials, any other as a Bearer token. It goes only to that host; a
-    /// port other than 443 (80 for http) is part of the name.
+    /// port other than 443 is part of the name, such as 80 for plain http.
     Set(NameArgs),
     /// List what is stored, without the secrets
     List(OwnerArgs),

@@ -64,6 +64,7 @@ fn ferry(config: &Config, records: Records, storage: Arc<dyn Storage>) -> Result
         allow_nets: config.allow_nets.clone(),
         endpoints: config.named_endpoints.clone(),
         proxy: config.proxy.clone(),
+        proxy_login: config.proxy_login.clone(),
         retry: retry.clone(),
         ..HttpSettings::default()
     })?;

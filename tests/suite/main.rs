@@ -21,6 +21,7 @@ mod export;
 mod faults;
 mod full_disk;
 mod gc;
+mod howto;
 mod import;
 mod interrupt;
 mod once;

@@ -2,6 +2,7 @@
 
 pub mod disk;
 mod program;
+pub mod proxy;
 pub mod servers;
 
 use std::fs;

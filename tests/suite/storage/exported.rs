@@ -42,7 +42,10 @@ async fn a_bucket_exports_into_every_layout() {
     for file in shown["files"].as_array().unwrap() {
         assert_eq!(file["how"], "copy", "{shown:#}");
         let bytes = fs::read(file["target"].as_str().unwrap()).unwrap();
-        assert_eq!(hash_of(&bytes), hash_in(&tiny, file["path"].as_str().unwrap()));
+        assert_eq!(
+            hash_of(&bytes),
+            hash_in(&tiny, file["path"].as_str().unwrap())
+        );
     }
 
     let cache = home.beside("hub");
