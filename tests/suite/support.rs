@@ -1,6 +1,8 @@
 //! What the tests share: a hub, a home of one's own, the program and its words.
 
 pub mod disk;
+mod killed;
+pub mod pipeline;
 mod program;
 pub mod proxy;
 pub mod servers;

@@ -10,8 +10,13 @@ const BAR: char = '━';
 
 /// Runs a line of shell on a terminal of 100 columns; what it shows is all in `stdout`.
 fn on_a_terminal(home: &Home, words: &str) -> Ran {
+    on_columns(100, home, words)
+}
+
+/// The same on a terminal of so many columns.
+fn on_columns(columns: u16, home: &Home, words: &str) -> Ran {
     let program = env!("CARGO_BIN_EXE_modelferry");
-    let line = format!("stty cols 100 rows 30; {program} {words}");
+    let line = format!("stty cols {columns} rows 24; {program} {words}");
     let like = home.command(&[]);
     let mut command = Command::new("script");
     command
@@ -53,6 +58,85 @@ fn a_terminal_gets_a_bar_a_file_and_a_total_with_rate_and_time_left() {
     assert!(total.contains("8.00 MiB"), "{total}");
     let last = shown.rsplit(BAR).next().unwrap_or_default();
     assert!(last.contains("imported"), "the bars make room: {shown}");
+}
+
+/// What is drawn, line by line, without what moves the cursor and colours.
+fn drawn(ran: &Ran) -> Vec<String> {
+    let mut text = String::new();
+    let mut rest = ran.stdout.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '\u{1b}' => {
+                rest.by_ref().find(char::is_ascii_alphabetic);
+                text.push('\n');
+            }
+            '\r' => text.push('\n'),
+            _ => text.push(c),
+        }
+    }
+    let lines = text.lines().map(str::trim_end);
+    lines
+        .filter(|line| !line.is_empty())
+        .map(ToOwned::to_owned)
+        .collect()
+}
+
+#[test]
+fn a_batch_shows_what_runs_and_the_whole_at_any_width() {
+    let hub = unhurried();
+    let fleet: String = (0..40)
+        .map(|nth| format!("{}/none-{nth}.bin\n", hub.files_url()))
+        .collect();
+    for columns in [100, 80, 40] {
+        let home = Home::of(&hub);
+        let list = home.beside("fleet.txt");
+        std::fs::write(&list, format!("{}/big.bin\n{fleet}", hub.files_url())).unwrap();
+        let words = format!("batch --jobs 3 {}", list.display());
+        let ran = on_columns(columns, &home, &words);
+        assert_eq!(ran.status, Some(1), "{ran:?}");
+        let drawn = drawn(&ran);
+        let is_there = |what: &dyn Fn(&str) -> bool| drawn.iter().any(|line| what(line));
+        let of_all = |line: &str| line.contains("/ 41") && line.contains(BAR);
+        assert!(is_there(&of_all), "{columns}: {drawn:#?}");
+        assert!(is_there(&|line| line.contains("1 running; ")), "{drawn:#?}");
+        assert!(is_there(
+            &|line| line.contains("/s") && line.contains("moved")
+        ));
+        let file = |line: &str| line.starts_with("  http") && line.contains("MiB");
+        assert!(is_there(&file), "{columns}: {drawn:#?}");
+        let bars = drawn.iter().filter(|line| line.contains(BAR) || file(line));
+        for line in bars {
+            let width = line.chars().count();
+            assert!(width <= usize::from(columns), "{columns}: {width}: {line}");
+        }
+        assert!(ran.stdout.contains("1 imported, 0 unchanged, 40 failed"));
+    }
+}
+
+#[test]
+fn top_shows_what_runs_how_fast_and_what_waits() {
+    let hub = unhurried();
+    let home = Home::of(&hub);
+    let url = format!("{}/big.bin", hub.files_url());
+    let importing = home.start(&["import", &url]);
+    crate::support::eventually("it is under way", || {
+        let listed = home.run(&["uploads", "list", "--json"]);
+        listed.stdout.contains("big.bin")
+    });
+    let program = env!("CARGO_BIN_EXE_modelferry");
+    for columns in [80, 40] {
+        let line = format!("uploads list > /dev/null; timeout -s INT 2 {program} top");
+        let ran = on_columns(columns, &home, &line);
+        let drawn = drawn(&ran);
+        let counts = "1 running, 0 waiting";
+        let whole = drawn.iter().find(|line| line.starts_with(counts));
+        let whole = whole.unwrap_or_else(|| panic!("{columns}: {drawn:#?}"));
+        assert!(whole.chars().count() <= usize::from(columns), "{whole}");
+        let running = |line: &&String| line.starts_with("  big.bin");
+        let running = drawn.iter().find(running);
+        assert!(running.is_some(), "{columns}: {drawn:#?}");
+    }
+    importing.kill();
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::moto;
 use super::s3::{Address, Fault, Server, ask};
-use crate::pipeline::MIB;
+use crate::support::pipeline::MIB;
 use crate::support::{Home, eventually, hash_of};
 
 const BUCKET: &str = "models";
