@@ -34,11 +34,17 @@ fn on_columns(columns: u16, home: &Home, words: &str) -> Ran {
     Running::start(command).ended()
 }
 
+const MIB: u64 = 1024 * 1024;
+
 /// A hub that takes a second to hand out one file, so that bars are drawn.
 fn unhurried() -> modelferry_fixtures::Hub {
-    const MIB: u64 = 1024 * 1024;
+    slow(8 * MIB)
+}
+
+/// A hub that hands out one file at so many bytes a second.
+fn slow(rate: u64) -> modelferry_fixtures::Hub {
     let hub = hub(Scene::empty().file(PlainFile::new("/big.bin", Content::seeded(5, 8 * MIB))));
-    hub.order(Fault::throttle(8 * MIB).on(Site::Files));
+    hub.order(Fault::throttle(rate).on(Site::Files));
     hub
 }
 
@@ -115,7 +121,7 @@ fn a_batch_shows_what_runs_and_the_whole_at_any_width() {
 
 #[test]
 fn top_shows_what_runs_how_fast_and_what_waits() {
-    let hub = unhurried();
+    let hub = slow(MIB / 8);
     let home = Home::of(&hub);
     let url = format!("{}/big.bin", hub.files_url());
     let importing = home.start(&["import", &url]);
@@ -125,7 +131,7 @@ fn top_shows_what_runs_how_fast_and_what_waits() {
     });
     let program = env!("CARGO_BIN_EXE_modelferry");
     for columns in [80, 40] {
-        let line = format!("uploads list > /dev/null; timeout -s INT 2 {program} top");
+        let line = format!("uploads list > /dev/null; timeout --foreground -s INT 2 {program} top");
         let ran = on_columns(columns, &home, &line);
         let drawn = drawn(&ran);
         let counts = "1 running, 0 waiting";
