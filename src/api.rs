@@ -4,14 +4,17 @@
 //! process or any other.
 
 mod auth;
+mod credentials;
 mod entities;
 mod events;
 mod health;
 mod openapi;
+mod page;
 mod plan;
 mod problem;
 mod request;
 mod uploads;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,7 +24,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Router, body::Body};
 use modelferry_providers::net::AddressGuard;
 use tokio::net::TcpListener;
@@ -29,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use self::auth::Revoked;
 use self::problem::Problem;
 use crate::error::{Code, Error};
 use crate::import::Ferry;
@@ -63,16 +67,25 @@ pub struct Api(Arc<Shared>);
 struct Shared {
     ferry: Ferry,
     settings: Settings,
+    revoked: Revoked,
 }
 
 impl Api {
     /// An API that answers from these parts.
     pub fn new(ferry: Ferry, settings: Settings) -> Self {
-        Self(Arc::new(Shared { ferry, settings }))
+        Self(Arc::new(Shared {
+            ferry,
+            settings,
+            revoked: Revoked::default(),
+        }))
     }
 
     fn ferry(&self) -> &Ferry {
         &self.0.ferry
+    }
+
+    fn revoked(&self) -> &Revoked {
+        &self.0.revoked
     }
 
     fn settings(&self) -> &Settings {
@@ -87,6 +100,15 @@ impl Api {
             .route("/uploads/{id}/action", post(uploads::action))
             .route("/uploads/{id}/artifacts", get(uploads::artifacts))
             .route("/uploads/{id}/events", get(events::stream))
+            .route("/credentials", get(credentials::list))
+            .route(
+                "/credentials/{name}",
+                put(credentials::put).delete(credentials::remove),
+            )
+            .route("/webhooks/secret", get(webhooks::secret))
+            .route("/webhooks/secret/rotate", post(webhooks::rotate))
+            .route("/webhooks/deliveries", get(webhooks::deliveries))
+            .route("/webhooks/deliveries/{id}/retry", post(webhooks::retry))
             .route("/models/{id}", get(entities::model))
             .route("/models/{id}/files/{*path}", get(entities::model_file))
             .route("/assets/{id}", get(entities::asset))

@@ -20,6 +20,7 @@ pub mod error;
 pub mod gc;
 pub mod import;
 pub mod inspect;
+pub mod pauses;
 pub mod progress;
 pub mod records;
 pub mod request;
@@ -29,6 +30,7 @@ pub mod tokens;
 pub mod transfer;
 pub mod upload;
 pub mod verify;
+pub mod webhook;
 pub mod worker;
 
 /// The release, and the commit it was built of where that is known:

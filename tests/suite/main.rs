@@ -41,4 +41,5 @@ mod terminal;
 mod unchanged;
 mod uploads;
 mod verify;
+mod webhooks;
 mod worker;

@@ -5,6 +5,7 @@ mod killed;
 pub mod pipeline;
 mod program;
 pub mod proxy;
+pub mod receiver;
 pub mod servers;
 
 use std::fs;
@@ -139,6 +140,15 @@ impl Home {
             assert_eq!(hash_of(&bytes), *blob);
         }
     }
+}
+
+/// Python, with the packages that `scripts/python-packages` fetched.
+pub fn python() -> Command {
+    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/python");
+    assert!(packages.is_dir(), "run scripts/python-packages first");
+    let mut command = Command::new("python3");
+    command.env("PYTHONPATH", packages);
+    command
 }
 
 fn collect(root: &Path, folder: &Path, found: &mut Vec<String>) {
