@@ -142,15 +142,6 @@ impl Home {
     }
 }
 
-/// Python, with the packages that `scripts/python-packages` fetched.
-pub fn python() -> Command {
-    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/python");
-    assert!(packages.is_dir(), "run scripts/python-packages first");
-    let mut command = Command::new("python3");
-    command.env("PYTHONPATH", packages);
-    command
-}
-
 fn collect(root: &Path, folder: &Path, found: &mut Vec<String>) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
