@@ -1,9 +1,10 @@
 //! One bar a running file, and one for all of them with rate and time left.
 
 use std::collections::HashMap;
+use std::fmt::{self, Write as _};
 use std::sync::{Mutex, PoisonError};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use super::output::printable;
 use crate::progress::{Event, Observer};
@@ -13,6 +14,12 @@ const SHOWN: usize = 12;
 
 /// A file or a source on its way.
 pub(super) const FILE: &str = "  {msg:28!} {wide_bar} {bytes:>11} / {total_bytes:11}";
+
+/// A file or a source where a line has little room.
+pub(super) const NARROW: &str = "  {wide_msg} {bytes:>11}";
+
+/// The same before its length is known, or where nobody knows it.
+pub(super) const UNSIZED: &str = "  {msg:28!} {bytes:>11}";
 
 /// Draws one upload's progress.
 #[derive(Debug)]
@@ -52,15 +59,13 @@ impl Bars {
             return;
         }
         let name = files.paths.get(index as usize).cloned().unwrap_or_default();
-        let bar = match total {
-            Some(total) => ProgressBar::new(total),
-            None => ProgressBar::no_length(),
+        let (bar, wide) = match total {
+            Some(total) => (ProgressBar::new(total), FILE),
+            None => (ProgressBar::no_length(), UNSIZED),
         };
         let bar = self.screen.insert_before(
             &self.total,
-            bar.with_style(style(
-                Widths::now().choose(FILE, "  {wide_msg} {bytes:>11}"),
-            )),
+            bar.with_style(style(Widths::now().choose(wide, NARROW))),
         );
         bar.set_message(printable(&name));
         bar.set_position(done);
@@ -159,5 +164,9 @@ pub(super) fn style(template: &str) -> ProgressStyle {
     // The templates are literals of this file; a bad one shows the plain bar.
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("pace", |state: &ProgressState, to: &mut dyn fmt::Write| {
+            // Drawing goes on without it where it can't be written.
+            let _ = write!(to, "{:.0}/s", state.per_sec());
+        })
         .progress_chars("━╸─")
 }

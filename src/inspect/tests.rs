@@ -348,7 +348,7 @@ fn noise_is_rarely_taken_for_a_pickle() {
         .filter(|(code, _)| *code != "accepted")
         .map(|(_, message)| message)
         .collect();
-    assert!(refused.len() <= 2, "{refused:#?}");
+    assert!(refused.len() <= 4, "{refused:#?}");
 }
 
 /// What it would have run is what counts, with or without an end.

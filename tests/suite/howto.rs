@@ -111,7 +111,7 @@ impl Reader {
         let like = self.home.command(&[]);
         let mut command = Command::new("sh");
         command
-            .args(["-ec", &step.command])
+            .args(["-c", &step.command])
             .current_dir(&self.folder)
             .env_clear()
             .envs(

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use indicatif::{MultiProgress, ProgressBar};
 
 use super::report::Tally;
-use crate::cli::bars::{FILE, Widths, style};
+use crate::cli::bars::{FILE, NARROW, UNSIZED, Widths, style};
 use crate::cli::output::printable;
 use crate::progress::{Event, Observer};
 
@@ -29,7 +29,7 @@ impl Screen {
         let widths = Widths::now();
         let total = ProgressBar::new(sources as u64);
         let sources = bars.add(total.with_style(style(widths.choose(
-            "sources {wide_bar} {pos:>7} / {len:7} {per_sec:>12} {eta:>4} left",
+            "sources {wide_bar} {pos:>7} / {len:7} {pace:>7} {eta:>4} left",
             "{wide_bar} {pos} / {len} {eta:>4} left",
         ))));
         let line = |template| bars.add(ProgressBar::no_length().with_style(style(template)));
@@ -48,7 +48,7 @@ impl Screen {
     /// Watches one more source.
     pub fn watch(&self, source: &str) -> Arc<dyn Observer> {
         let place = (self.shown.fetch_add(1, Ordering::Relaxed) < SHOWN).then(|| {
-            let template = Widths::now().choose(FILE, "  {wide_msg} {bytes:>11}");
+            let template = Widths::now().choose(UNSIZED, NARROW);
             let bar = ProgressBar::no_length().with_style(style(template));
             let bar = self.bars.insert_before(&self.sources, bar);
             bar.set_message(printable(source));
@@ -112,6 +112,7 @@ impl Observer for SourceBar {
                     .artifacts
                     .iter()
                     .filter_map(|artifact| artifact.size.approximate());
+                bar.set_style(style(Widths::now().choose(FILE, NARROW)));
                 bar.set_length(sizes.fold(0, u64::saturating_add));
             }
             Event::Begins { done, .. } => bar.inc(*done),
