@@ -19,6 +19,8 @@ pub(super) struct Output {
     /// Where bars are drawn; hidden when they are not wanted.
     pub bars: MultiProgress,
     pub shows_bars: bool,
+    /// How wide a line may be where results go to a terminal.
+    pub columns: Option<usize>,
 }
 
 /// An error as programs see it.
@@ -50,6 +52,9 @@ impl Output {
             json,
             bars,
             shows_bars,
+            columns: std::io::stdout()
+                .is_terminal()
+                .then(|| usize::from(console::Term::stdout().size().1)),
         }
     }
 
@@ -129,6 +134,11 @@ pub(super) fn printable(text: &str) -> String {
             }
         })
         .collect()
+}
+
+/// A line cut to so many columns.
+pub(super) fn clip(line: &str, columns: usize) -> String {
+    console::truncate_str(line, columns, "…").into_owned()
 }
 
 /// A source text without whatever in it may be a secret.

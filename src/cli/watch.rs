@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use self::screen::Screen;
-use super::output::{Output, printable};
+use super::output::{Output, clip, printable, size};
 use super::uploads::summary;
 use super::{Exit, session};
 use crate::config::Config;
@@ -83,16 +83,12 @@ pub(super) async fn run(output: &Output, config: &Config, id: Option<&str>) -> R
 }
 
 async fn under_way(records: &Records) -> Result<Vec<Upload>, Error> {
-    let mut uploads = Vec::new();
-    for status in [Pending, Validating, Validated] {
-        let filter = Filter {
-            status: Some(status),
-            limit: MOST,
-            ..Filter::default()
-        };
-        uploads.extend(records.list(LOCAL_OWNER, &filter).await?);
-    }
-    Ok(uploads)
+    let filter = Filter {
+        statuses: vec![Pending, Validating, Validated],
+        limit: MOST,
+        ..Filter::default()
+    };
+    records.list(LOCAL_OWNER, &filter).await
 }
 
 impl View<'_> {
@@ -125,12 +121,31 @@ impl View<'_> {
         if self.output.json {
             self.output.json_line(now);
         } else if now.status.is_terminal() || self.screen.is_none() {
-            self.output.line(&summary(upload));
+            self.line(summary(upload), short(now));
             if let Some(message) = &now.error_message {
-                self.output.line(&format!("  {}", printable(message)));
+                let message = format!("  {}", printable(message));
+                self.line(message.clone(), message);
             }
         }
     }
+
+    /// All of it, or what fits a line of the terminal.
+    fn line(&self, whole: String, short: String) {
+        let line = match self.output.columns {
+            Some(columns) => clip(&short, columns),
+            None => whole,
+        };
+        self.output.line(&line);
+    }
+}
+
+fn short(upload: &Progress) -> String {
+    let name = printable(&upload.file_name);
+    format!(
+        "{:10}  {:>11}  {name}",
+        upload.status.as_str(),
+        size(upload.total_bytes)
+    )
 }
 
 async fn progress(records: &Records, upload: &Upload) -> Result<Progress, Error> {

@@ -7,6 +7,7 @@ mod deliveries;
 mod failures;
 mod holdings;
 mod moves;
+mod overview;
 mod queue;
 mod syncs;
 mod uploads;

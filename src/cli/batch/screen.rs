@@ -73,7 +73,7 @@ impl Screen {
         let running = self.shown.load(Ordering::Relaxed);
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         self.counts
-            .set_message(format!("{running} running; {ended}"));
+            .set_message(format!("{ended}; {running} running"));
     }
 
     pub fn clear(&self) {

@@ -97,7 +97,7 @@ async fn page(
     after: Option<String>,
 ) -> Result<Option<(Vec<String>, String)>, Error> {
     let filter = Filter {
-        status: Some(UploadStatus::Imported),
+        statuses: vec![UploadStatus::Imported],
         after,
         limit: PAGE,
         ..Filter::default()

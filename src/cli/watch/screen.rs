@@ -1,5 +1,5 @@
-//! What is under way, on a terminal: a line for the whole, a bar for each that
-//! runs, and a line for those that wait.
+//! What is under way, on a terminal: a bar for each that runs, a line for those
+//! that wait, and one for the whole.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
@@ -18,6 +18,8 @@ const NAMED: usize = 3;
 /// How much of the rate is what came since the last look; the rest is older.
 const FRESH: f64 = 0.3;
 
+const NONE_WAITS: &str = "  next: nothing waits";
+
 /// Everything that is drawn.
 pub(super) struct Screen {
     bars: MultiProgress,
@@ -29,11 +31,15 @@ pub(super) struct Screen {
 
 impl Screen {
     pub fn new(bars: &MultiProgress) -> Self {
-        let line = || bars.add(ProgressBar::no_length().with_style(style("{wide_msg}")));
+        // An empty line would be counted as none when it is drawn over.
+        let line = |text: &'static str| {
+            let bar = ProgressBar::no_length().with_style(style("{wide_msg}"));
+            bars.add(bar.with_message(text))
+        };
         Self {
             bars: bars.clone(),
-            whole: line(),
-            queue: line(),
+            queue: line(NONE_WAITS),
+            whole: line("looking"),
             running: BTreeMap::new(),
             rate: Rate::default(),
         }
@@ -70,8 +76,10 @@ impl Screen {
                 "  {msg:26!} {wide_bar} {bytes:>10} / {total_bytes:10} {bytes_per_sec:>12} {eta:>4}",
                 "  {wide_msg} {bytes:>10} {eta:>4}",
             );
-            let bar = ProgressBar::no_length().with_style(style(template));
-            bar.set_position(upload.bytes);
+            let bar = ProgressBar::no_length()
+                .with_style(style(template))
+                .with_message(title(upload))
+                .with_position(upload.bytes);
             bar.reset_eta();
             let bar = self.bars.insert_before(&self.queue, bar);
             self.running.insert(upload.id.clone(), bar);
@@ -125,7 +133,7 @@ fn queue(waiting: &[&Progress]) -> String {
         .map(|upload| printable(&upload.file_name))
         .collect();
     match waiting.len() {
-        0 => String::new(),
+        0 => NONE_WAITS.to_owned(),
         number if number > NAMED => {
             format!("  next: {} and {} more", named.join(", "), number - NAMED)
         }
@@ -190,7 +198,7 @@ mod tests {
         );
         assert_eq!(queue(&waiting), "  next: a, b, c and 2 more");
         assert_eq!(queue(&waiting[..2]), "  next: a, b");
-        assert_eq!(queue(&[]), "");
+        assert_eq!(queue(&[]), NONE_WAITS);
     }
 
     /// What is on its way already when it is first seen did not come just now.
