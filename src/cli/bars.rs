@@ -1,7 +1,7 @@
 //! One bar a running file, and one for all of them with rate and time left.
 
 use std::collections::HashMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar};
 
@@ -12,6 +13,9 @@ use crate::progress::{Event, Observer};
 
 /// Sources shown at once; the rest only count in the total.
 const SHOWN: usize = 12;
+
+/// How often what is drawn is made good.
+const TICK: Duration = Duration::from_millis(250);
 
 /// Everything that is drawn.
 #[derive(Debug)]
@@ -42,6 +46,10 @@ impl Screen {
             ended: Mutex::new(told(&Tally::default())),
         };
         screen.count();
+        // What changed last may come too soon after what was drawn before it.
+        for bar in [&screen.sources, &screen.counts] {
+            bar.enable_steady_tick(TICK);
+        }
         screen
     }
 
