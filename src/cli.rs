@@ -41,7 +41,7 @@ use crate::upload::Kind;
 #[derive(Debug, Parser)]
 #[command(
     name = "modelferry",
-    version,
+    version = crate::VERSION,
     propagate_version = true,
     max_term_width = 100
 )]
@@ -86,6 +86,8 @@ enum Command {
         #[command(subcommand)]
         command: sync::SyncCommand,
     },
+    /// Watch what is under way: what runs, how fast, what waits, what failed
+    Top,
     /// Answer the HTTP API, and work on what it is asked for
     Serve(ServeArgs),
     /// API keys
@@ -378,6 +380,7 @@ impl Command {
                 UploadsCommand::Retry { id } => uploads::retry(output, config, &id).await,
             },
             Self::Sync { command } => sync::run(output, config, command).await,
+            Self::Top => watch::run(output, config, None).await,
             Self::Serve(args) => serve::run(output, config, &args).await,
             Self::Keys { command } => keys::run(output, config, command).await,
             Self::Credentials { command } => credentials::run(output, config, command).await,

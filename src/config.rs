@@ -93,6 +93,8 @@ pub struct Config {
     pub named_endpoints: Vec<SafeUrl>,
     /// A proxy for all downloads.
     pub proxy: Option<SafeUrl>,
+    /// `user:password` for the proxy.
+    pub proxy_login: Option<Token>,
     /// Download connections of this process.
     pub connections: usize,
     /// Download connections to one host.
@@ -175,6 +177,7 @@ impl Config {
                 .unwrap_or_default(),
             named_endpoints: values.named_endpoints()?,
             proxy: values.read(&keys::PROXY, parse::url)?,
+            proxy_login: token(&keys::PROXY_LOGIN)?,
             connections: values.number(&keys::CONNECTIONS)?,
             connections_per_host: values.number(&keys::CONNECTIONS_PER_HOST)?,
             memory: values

@@ -2,6 +2,8 @@
 //! that a person finds them by.
 
 pub mod export;
+mod provenance;
+pub mod sbom;
 pub mod sidecar;
 
 use std::collections::HashSet;
@@ -13,9 +15,11 @@ use chrono::{SecondsFormat, Utc};
 use modelferry_providers::{GitSha1, Plan, ProviderKind, Sha256};
 use serde::{Deserialize, Serialize};
 
+pub use self::provenance::{Provenance, StatedBy, StatedHash};
 use crate::error::{Code, Error};
 use crate::inspect::Facts;
-use crate::records::{ArtifactRow, Entity};
+use crate::records::{ArtifactRow, Entity, StoredAt};
+use crate::request::ImportRequest;
 use crate::storage::StorageKey;
 use crate::upload::{Kind, Verification};
 
@@ -37,7 +41,7 @@ pub struct Manifest {
     pub files: Vec<ManifestFile>,
     /// When, in RFC 3339.
     pub imported_at: String,
-    /// The version of modelferry that wrote this.
+    /// The version of modelferry that wrote this, and its commit.
     pub tool_version: String,
     /// What the files' headers say it is, taken together.
     #[serde(default, skip_serializing_if = "Facts::is_empty")]
@@ -80,11 +84,20 @@ pub struct ManifestFile {
     /// What its headers say it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub facts: Option<Facts>,
+    /// Where it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
 }
 
 impl Manifest {
     /// For an entity of this plan, from its recorded files.
-    pub fn new(entity: &Entity, plan: &Plan, rows: &[ArtifactRow]) -> Self {
+    pub fn new(
+        entity: &Entity,
+        request: &ImportRequest,
+        plan: &Plan,
+        rows: &[ArtifactRow],
+        stored_at: &StoredAt,
+    ) -> Self {
         let files = entity
             .files
             .iter()
@@ -96,6 +109,12 @@ impl Manifest {
                 git_sha1: row.git_sha1,
                 verification: row.verification,
                 facts: row.facts.clone(),
+                provenance: Provenance::of(
+                    request,
+                    plan,
+                    row,
+                    stored_at.get(&row.position).copied(),
+                ),
             });
         Self {
             schema_version: 1,
@@ -110,7 +129,7 @@ impl Manifest {
             },
             files: files.collect(),
             imported_at: Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
-            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            tool_version: crate::VERSION.to_owned(),
             facts: whole_facts(rows),
             card: plan.card.clone(),
         }

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::early::{Look, Verdict};
 pub use self::policy::{FlaggedPolicy, FormatRule, NsfwLevel, Overrides, Rules, UnknownFormat};
-pub use self::unchanged::find_unchanged;
+pub use self::unchanged::{find_current, find_unchanged};
 use crate::crash;
 use crate::credentials::Vault;
 use crate::error::{Code, Error, Stop};

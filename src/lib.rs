@@ -34,3 +34,7 @@ pub mod upload;
 pub mod verify;
 pub mod webhook;
 pub mod worker;
+
+/// The release, and the commit it was built of where that is known:
+/// `0.1.0 (0123456789ab)`. A debug build names no commit.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("MODELFERRY_COMMIT"));

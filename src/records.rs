@@ -25,6 +25,7 @@ mod place;
 mod queue;
 mod signals;
 mod stats;
+mod stored;
 mod syncs;
 mod trouble;
 mod uploads;
@@ -60,6 +61,7 @@ pub use self::place::{Database, PostgresTarget};
 pub use self::queue::Terms;
 pub use self::signals::Signal;
 pub use self::stats::{FailureStats, HeldStats, Span, Stats, StepStats};
+pub use self::stored::StoredAt;
 pub use self::syncs::{
     Difference, KnownItem, MOST_NAMED, Named, NewSync, Pruned, RunCause, RunCounts, RunEnd, RunRow,
     RunStatus, SavedError, SyncClaim, SyncItem, SyncRow,

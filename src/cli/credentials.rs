@@ -26,7 +26,7 @@ pub(super) enum CredentialsCommand {
     ///
     /// A host's secret that is written user:password is sent as Basic
     /// credentials, any other as a Bearer token. It goes only to that host; a
-    /// port other than 443 (80 for http) is part of the name. With --host the
+    /// port other than 443 is part of the name, such as 80 for plain http. With --host the
     /// name is a label, and imports use the secret that name it.
     Set(SetArgs),
     /// List what is stored, without the secrets

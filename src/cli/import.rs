@@ -24,7 +24,7 @@ use crate::worker::{Ended, Errand, Outcome, Terms};
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ShownArtifact {
-    path: String,
+    pub path: String,
     size: Option<u64>,
     sha256: Option<Sha256>,
     status: ArtifactStatus,

@@ -83,6 +83,7 @@ fn providers(config: &Config, pauses: Arc<dyn HostPauses>) -> Result<Providers, 
         allow_nets: config.allow_nets.clone(),
         endpoints: config.named_endpoints.clone(),
         proxy: config.proxy.clone(),
+        proxy_login: config.proxy_login.clone(),
         retry: RetryPolicy::default(),
         pauses,
         ..HttpSettings::default()

@@ -75,6 +75,10 @@ pub(super) const SECRET_KEY: Key = Key {
 };
 pub(super) const ALLOW_NETS: Key = key("allow_nets", &["MODELFERRY_ALLOW_NETS"], none);
 pub(super) const PROXY: Key = key("proxy", &["MODELFERRY_PROXY"], none);
+pub(super) const PROXY_LOGIN: Key = Key {
+    secret: true,
+    ..key("proxy_login", &["MODELFERRY_PROXY_LOGIN"], none)
+};
 pub(super) const CONNECTIONS: Key = key("connections", &["MODELFERRY_CONNECTIONS"], || {
     Some("16".into())
 });
@@ -120,6 +124,7 @@ pub const KEYS: &[Key] = &[
     SECRET_KEY,
     ALLOW_NETS,
     PROXY,
+    PROXY_LOGIN,
     CONNECTIONS,
     CONNECTIONS_PER_HOST,
     MEMORY,

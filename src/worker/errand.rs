@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Worker;
 use crate::error::{Code, Error, Stop};
-use crate::import::{Ferry, find_unchanged};
+use crate::import::{Ferry, find_current, find_unchanged};
 use crate::progress::Observer;
 use crate::records::{ArtifactRow, NewUpload, UploadDetail};
 use crate::request::ImportRequest;
@@ -151,6 +151,17 @@ impl Worker {
             }
             share(ferry, request, &earlier).await?;
             return self.carry_out(ferry, &errand, &earlier.upload, None).await;
+        }
+        if !force {
+            let current = tokio::select! {
+                current = find_current(ferry, request) => current?,
+                () = errand.cancel.cancelled() => return Err(Stop::Interrupted),
+            };
+            if let Some(earlier) = current
+                && share(ferry, request, &earlier).await?
+            {
+                return unchanged(ferry, request, &earlier.upload.id).await;
+            }
         }
         let resolved = tokio::select! {
             resolved = ferry.resolve(request) => resolved,

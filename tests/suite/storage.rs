@@ -4,6 +4,7 @@
 mod azure;
 mod cloud;
 mod end_to_end;
+mod exported;
 mod moto;
 mod promises;
 pub mod s3;

@@ -43,6 +43,28 @@ pub(super) async fn find(api: &Api<'_>, of: &CivitaiRef) -> Result<Option<Found>
     }
 }
 
+/// What the one answer tells that names a version with its files; `None` when
+/// it shows none. It does not say whether a login is needed.
+pub(super) async fn glance(api: &Api<'_>, of: &CivitaiRef) -> Result<Option<Found>, ProviderError> {
+    let version = match &of.target {
+        CivitaiTarget::Model(id) => {
+            let Some(model) = api.model(*id).await? else {
+                return Ok(None);
+            };
+            let chosen = match of.file {
+                Some(file) => holder(&model, file),
+                None => newest(model.model_versions.iter()),
+            };
+            let parent = Some((*id, model));
+            return Ok(chosen.and_then(|chosen| assemble(api, chosen, None, None, parent)));
+        }
+        CivitaiTarget::Version { version, .. } => api.version(*version).await?,
+        CivitaiTarget::Hash(hash) => api.by_hash(hash).await?,
+    };
+    let id = version.as_ref().and_then(|version| version.id);
+    Ok(id.and_then(|id| assemble(api, id, version, None, None)))
+}
+
 async fn by_model(
     api: &Api<'_>,
     id: CivitaiId,
