@@ -13,6 +13,7 @@ mod entities;
 mod events;
 mod fetches;
 mod holdings;
+mod intakes;
 mod jobs;
 mod keys;
 mod moves;
@@ -39,6 +40,7 @@ use self::db::{Db, fetch_optional};
 pub use self::entities::EntityRow;
 pub use self::events::{EventRow, Glance};
 pub use self::holdings::{CONDEMNED, Holding, Standing};
+pub use self::intakes::{Intake, NewIntake};
 pub use self::jobs::Claim;
 pub use self::keys::ApiKey;
 pub use self::moves::{Entity, EntityFile};
@@ -50,7 +52,7 @@ pub use self::syncs::{
     NewSync, RunCause, RunCounts, RunRow, RunStatus, SyncClaim, SyncItem, SyncRow,
 };
 use self::trouble::unreadable;
-pub use self::uploads::{Filter, NewUpload, UploadDetail};
+pub use self::uploads::{Filter, NewUpload, UploadDetail, new_upload_id};
 pub use self::verdicts::Refused;
 use crate::error::Error;
 

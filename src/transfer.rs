@@ -4,6 +4,7 @@
 //! published. Ranges are fetched side by side and taken in order, so that the
 //! hash is ready with the last byte and what is stored is always a prefix.
 
+mod adopt;
 mod allowance;
 mod crew;
 mod digest;
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::digest::Hashers;
 use self::flow::{Flow, Received, Saved, Snapshot};
+pub use self::adopt::Adoption;
 pub use self::limits::Limits;
 pub use self::pace::Pace;
 pub use self::patience::Patience;
