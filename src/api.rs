@@ -8,6 +8,7 @@ mod entities;
 mod events;
 mod health;
 mod openapi;
+mod parts;
 mod plan;
 mod problem;
 mod request;
@@ -21,10 +22,11 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Router, body::Body};
 use modelferry_providers::net::AddressGuard;
 use tokio::net::TcpListener;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
@@ -32,6 +34,8 @@ use uuid::Uuid;
 use self::problem::Problem;
 use crate::error::{Code, Error};
 use crate::import::Ferry;
+use crate::parts::Signer;
+use crate::storage::Door;
 
 /// A request's body at most; the largest that is meant is a few kilobytes.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -51,6 +55,10 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Uploads that one owner may have in the queue.
     pub max_queued: u32,
+    /// Who takes the parts of files that clients bring.
+    pub part_door: Door,
+    /// How long a URL for such a part works.
+    pub part_urls: Duration,
     /// Ends what goes on for ever, such as event streams.
     pub closing: CancellationToken,
 }
@@ -63,12 +71,17 @@ pub struct Api(Arc<Shared>);
 struct Shared {
     ferry: Ferry,
     settings: Settings,
+    part_signer: OnceCell<Signer>,
 }
 
 impl Api {
     /// An API that answers from these parts.
     pub fn new(ferry: Ferry, settings: Settings) -> Self {
-        Self(Arc::new(Shared { ferry, settings }))
+        Self(Arc::new(Shared {
+            ferry,
+            settings,
+            part_signer: OnceCell::new(),
+        }))
     }
 
     fn ferry(&self) -> &Ferry {
@@ -87,6 +100,10 @@ impl Api {
             .route("/uploads/{id}/action", post(uploads::action))
             .route("/uploads/{id}/artifacts", get(uploads::artifacts))
             .route("/uploads/{id}/events", get(events::stream))
+            .route(
+                "/parts/{upload}/{number}",
+                put(parts::put).options(parts::preflight),
+            )
             .route("/models/{id}", get(entities::model))
             .route("/models/{id}/files/{*path}", get(entities::model_file))
             .route("/assets/{id}", get(entities::asset))

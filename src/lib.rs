@@ -20,6 +20,7 @@ pub mod error;
 pub mod gc;
 pub mod import;
 pub mod inspect;
+pub mod parts;
 pub mod progress;
 pub mod records;
 pub mod request;

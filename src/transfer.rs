@@ -28,9 +28,9 @@ use modelferry_providers::{Artifact, Auth, Providers, Sha256, Validator};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+pub use self::adopt::Adoption;
 use self::digest::Hashers;
 use self::flow::{Flow, Received, Saved, Snapshot};
-pub use self::adopt::Adoption;
 pub use self::limits::Limits;
 pub use self::pace::Pace;
 pub use self::patience::Patience;

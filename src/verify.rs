@@ -200,7 +200,10 @@ impl Verifier<'_> {
             return Err(Error::new(Code::NotFound, message).into());
         };
         if let Origin::Multipart { upload } = &artifact.origin {
-            let message = format!("{} was brought in parts by {upload}, and has no source", file.path);
+            let message = format!(
+                "{} was brought in parts by {upload}, and has no source",
+                file.path
+            );
             return Err(Error::new(Code::NotFound, message)
                 .hint("send the file again, as a new upload")
                 .into());

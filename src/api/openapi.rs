@@ -6,14 +6,14 @@ use axum::response::IntoResponse;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{entities, events, request, uploads};
+use super::{entities, events, parts, request, uploads};
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "modelferry", description = "Imports models from Hugging Face, Civitai and any URL."),
     paths(
         uploads::create, uploads::list, uploads::retrieve, uploads::action, uploads::artifacts, events::stream,
-        entities::model, entities::model_file, entities::asset, entities::asset_file,
+        entities::model, entities::model_file, entities::asset, entities::asset_file, parts::put,
     ),
     components(schemas(request::UploadConfig)),
     security(("key" = [])),

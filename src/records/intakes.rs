@@ -81,7 +81,14 @@ impl Records {
         let mut conn = self.db.read().await?;
         let found = fetch_optional!(
             conn,
-            (String, String, String, Option<i64>, Option<i64>, Option<String>),
+            (
+                String,
+                String,
+                String,
+                Option<i64>,
+                Option<i64>,
+                Option<String>
+            ),
             "SELECT u.owner_id, u.status, i.staged, u.file_size, u.parts_count, i.parts \
              FROM intakes i JOIN uploads u ON u.id = i.upload_id WHERE i.upload_id = $1",
             upload,
@@ -131,23 +138,23 @@ impl Records {
         let upload = &detail.upload;
         let at = self.now();
         let mut tx = self.db.write().await?;
+        // First the upload, as whoever ends it does: neither waits for the other in a ring.
+        let pending = execute!(
+            tx,
+            "UPDATE uploads SET updated_at = $2 WHERE id = $1 AND status = 'pending'",
+            &upload.id,
+            at,
+        )?;
         let closed = execute!(
             tx,
-            "UPDATE intakes SET completed_at = $2, parts = $3 WHERE upload_id = $1 AND completed_at IS NULL \
-             AND EXISTS (SELECT 1 FROM uploads WHERE id = $1 AND status = 'pending')",
+            "UPDATE intakes SET completed_at = $2, parts = $3 WHERE upload_id = $1 AND completed_at IS NULL",
             &upload.id,
             at,
             to_json(&parts)?,
         )?;
-        if closed == 0 {
+        if pending == 0 || closed == 0 {
             return Ok(false);
         }
-        execute!(
-            tx,
-            "UPDATE uploads SET updated_at = $2 WHERE id = $1",
-            &upload.id,
-            at,
-        )?;
         let job = upload.job_id.as_deref().unwrap_or_default();
         enqueue(&mut tx, job, &upload.id, &detail.request, at).await?;
         tx.commit().await?;

@@ -37,8 +37,8 @@ use self::failure::Failure;
 use self::staging::{Handle, Held};
 use super::place::{Bucket, Variables};
 use super::{
-    BlobEntry, ByteStream, Content, Expected, Intake, Part, StageName, Staged, StagedUpload, Storage,
-    StorageError, StorageKey, Stray,
+    BlobEntry, ByteStream, Content, Expected, Intake, Part, StageName, Staged, StagedUpload,
+    Storage, StorageError, StorageKey, Stray,
 };
 
 /// Requests side by side where one call needs many.

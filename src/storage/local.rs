@@ -313,7 +313,8 @@ impl Storage for LocalStorage {
     }
 
     async fn read(&self, key: &StorageKey, range: Range<u64>) -> Result<ByteStream, StorageError> {
-        self.read_file(self.path(key), key.object_name(), range).await
+        self.read_file(self.path(key), key.object_name(), range)
+            .await
     }
 
     async fn presign_get(

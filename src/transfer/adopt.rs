@@ -63,7 +63,8 @@ impl Engine {
             return Err(mismatched(job.artifact, &mismatch).into());
         }
         crash::point("adopted");
-        self.publish_adopted(&job, &checkpoint.staged, &computed).await?;
+        self.publish_adopted(&job, &checkpoint.staged, &computed)
+            .await?;
         crash::point("published");
         Ok(Landed {
             verification: computed.verification(&job.artifact.digests),
@@ -88,7 +89,9 @@ impl Engine {
         crash::point("assembled");
         let (done, mut hashers) = match resumed {
             // Other bytes than those hashed so far would be put together anew.
-            Some((checkpoint, hashers)) if checkpoint.staged == staged => (checkpoint.done, hashers),
+            Some((checkpoint, hashers)) if checkpoint.staged == staged => {
+                (checkpoint.done, hashers)
+            }
             _ => (0, Hashers::for_file(&job.artifact.digests, Some(size))),
         };
         let mut checkpoint = Checkpoint {
@@ -135,7 +138,11 @@ impl Engine {
         Ok((checkpoint, hashers))
     }
 
-    async fn piece(&self, staged: &Staged, range: Range<u64>) -> Result<(Vec<Bytes>, OwnedSemaphorePermit), Stop> {
+    async fn piece(
+        &self,
+        staged: &Staged,
+        range: Range<u64>,
+    ) -> Result<(Vec<Bytes>, OwnedSemaphorePermit), Stop> {
         let wanted = range.end - range.start;
         let memory = self.limits.hold(wanted).await;
         let bytes = self.storage.read_staged(staged, range).await?;
@@ -183,6 +190,7 @@ fn mismatched(artifact: &Artifact, mismatch: &digest::Mismatch) -> Error {
         "{} arrived, and is not what config.sha256 says: {mismatch}",
         artifact.path
     );
-    Error::new(Code::HashMismatch, message)
-        .hint("nothing was published; check the hash, and the order of the parts, then make a new upload")
+    Error::new(Code::HashMismatch, message).hint(
+        "nothing was published; check the hash, and the order of the parts, then make a new upload",
+    )
 }

@@ -5,6 +5,7 @@ mod bad_requests;
 mod events;
 mod life;
 mod operators;
+mod parts;
 mod sdk;
 
 use std::time::Duration;
@@ -102,6 +103,11 @@ impl Server {
             }
         }
         panic!("every free port was taken by others before the server had it");
+    }
+
+    /// Stops it, and keeps its home.
+    pub fn into_home(self) -> Home {
+        self.home
     }
 
     pub fn request(&self, method: Method, path: &str, key: &Key) -> RequestBuilder {

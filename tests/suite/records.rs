@@ -5,6 +5,7 @@ mod claims;
 mod credentials;
 mod failures;
 mod holdings;
+mod intakes;
 mod moves;
 mod queue;
 mod syncs;

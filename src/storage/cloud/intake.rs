@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::path::Path as ObjectPath;
-use object_store::signer::{Method, Signer, SignedUrlOptions};
+use object_store::signer::{Method, SignedUrlOptions, Signer};
 use object_store::{ObjectStoreExt, WriteMultipart};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -42,7 +42,10 @@ impl CloudStorage {
 
     /// Objects that are parts, with what tells two of one number apart: the
     /// later one has the greater.
-    async fn part_objects(&self, name: &StageName) -> Result<Vec<(u32, String, u64)>, StorageError> {
+    async fn part_objects(
+        &self,
+        name: &StageName,
+    ) -> Result<Vec<(u32, String, u64)>, StorageError> {
         let folder = Self::parts_folder(name);
         let mut listed = self.list(&folder);
         let mut found = Vec::new();
@@ -64,7 +67,9 @@ impl CloudStorage {
     async fn latest_objects(&self, name: &StageName) -> Result<Vec<Part>, StorageError> {
         let mut latest: BTreeMap<u32, (String, u64)> = BTreeMap::new();
         for (number, nonce, size) in self.part_objects(name).await? {
-            let known = latest.entry(number).or_insert_with(|| (nonce.clone(), size));
+            let known = latest
+                .entry(number)
+                .or_insert_with(|| (nonce.clone(), size));
             if known.0 < nonce {
                 *known = (nonce, size);
             }
@@ -204,7 +209,12 @@ impl CloudStorage {
                         let number = u32::try_from(written.len()).unwrap_or(u32::MAX);
                         let bytes = std::mem::take(&mut gathered);
                         let tag = self.write_one(name, upload, number, bytes).await?;
-                        written.push(Part { number, offset, size: length, tag });
+                        written.push(Part {
+                            number,
+                            offset,
+                            size: length,
+                            tag,
+                        });
                         offset += length;
                         length = 0;
                     }

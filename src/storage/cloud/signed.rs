@@ -223,7 +223,9 @@ impl CloudStorage {
         match self.page_of_parts(path, id, 0).await {
             Ok(_) => Ok(true),
             Err(failure) if failure.is_unknown() => Ok(false),
-            Err(failure) => Err(failure.explain(&self.bucket, &format!("list the parts of {path}"))),
+            Err(failure) => {
+                Err(failure.explain(&self.bucket, &format!("list the parts of {path}")))
+            }
         }
     }
 
@@ -239,7 +241,9 @@ impl CloudStorage {
                 Ok(page) => page,
                 // Some servers answer for an upload that is gone as if it were another's.
                 Err(failure) if failure.is_gone() || failure.status == Some(403) => {
-                    return Err(StorageError::Missing(format!("the unfinished upload of {path}")));
+                    return Err(StorageError::Missing(format!(
+                        "the unfinished upload of {path}"
+                    )));
                 }
                 Err(failure) => {
                     return Err(failure.explain(&self.bucket, &format!("list the parts of {path}")));

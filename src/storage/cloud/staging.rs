@@ -383,7 +383,11 @@ impl CloudStorage {
                 sealed: Some(*sha256),
             };
             self.mark(name, &marker).await?;
-            if self.head(&staged).await?.is_none_or(|meta| meta.size != size) {
+            if self
+                .head(&staged)
+                .await?
+                .is_none_or(|meta| meta.size != size)
+            {
                 self.put_together(name, upload, parts, size).await?;
             }
         }

@@ -33,7 +33,9 @@ impl LocalStorage {
             .root
             .join(format!("staging/.part-{}", uuid::Uuid::now_v7().simple()));
         let mut aside = Aside {
-            file: self.blocking("stage", path.clone(), new_locked_file).await?,
+            file: self
+                .blocking("stage", path.clone(), new_locked_file)
+                .await?,
             path,
         };
         let mut gathered: Vec<Bytes> = Vec::new();
@@ -173,7 +175,8 @@ impl Intake for LocalStorage {
         range: Range<u64>,
     ) -> Result<ByteStream, StorageError> {
         let name = staged.name.to_string();
-        self.read_file(self.stage_path(&staged.name), name, range).await
+        self.read_file(self.stage_path(&staged.name), name, range)
+            .await
     }
 }
 
