@@ -4,15 +4,18 @@
 //! process or any other.
 
 mod auth;
+mod credentials;
 mod entities;
 mod events;
 mod health;
 mod openapi;
+mod page;
 mod parts;
 mod plan;
 mod problem;
 mod request;
 mod uploads;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use self::auth::Revoked;
 use self::problem::Problem;
 use crate::error::{Code, Error};
 use crate::import::Ferry;
@@ -72,6 +76,7 @@ struct Shared {
     ferry: Ferry,
     settings: Settings,
     part_signer: OnceCell<Signer>,
+    revoked: Revoked,
 }
 
 impl Api {
@@ -81,11 +86,16 @@ impl Api {
             ferry,
             settings,
             part_signer: OnceCell::new(),
+            revoked: Revoked::default(),
         }))
     }
 
     fn ferry(&self) -> &Ferry {
         &self.0.ferry
+    }
+
+    fn revoked(&self) -> &Revoked {
+        &self.0.revoked
     }
 
     fn settings(&self) -> &Settings {
@@ -104,6 +114,15 @@ impl Api {
                 "/parts/{upload}/{number}",
                 put(parts::put).options(parts::preflight),
             )
+            .route("/credentials", get(credentials::list))
+            .route(
+                "/credentials/{name}",
+                put(credentials::put).delete(credentials::remove),
+            )
+            .route("/webhooks/secret", get(webhooks::secret))
+            .route("/webhooks/secret/rotate", post(webhooks::rotate))
+            .route("/webhooks/deliveries", get(webhooks::deliveries))
+            .route("/webhooks/deliveries/{id}/retry", post(webhooks::retry))
             .route("/models/{id}", get(entities::model))
             .route("/models/{id}/files/{*path}", get(entities::model_file))
             .route("/assets/{id}", get(entities::asset))

@@ -1,6 +1,6 @@
 //! What was asked for, by whoever asked: the CLI, the API or a sync.
 
-use modelferry_providers::{Locator, Plan, Reference};
+use modelferry_providers::{Locator, Plan, Reference, SafeUrl};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -29,6 +29,12 @@ pub struct ImportRequest {
     /// What this import may do beyond the configuration.
     #[serde(default)]
     pub overrides: Overrides,
+    /// Where its owner wants to hear how it ended.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub webhook: Option<SafeUrl>,
+    /// The stored credential to use in place of the usual one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub credential: Option<String>,
     /// The API's `config`, echoed on the record.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub config: Option<serde_json::Value>,
@@ -48,6 +54,8 @@ impl ImportRequest {
             register: true,
             priority: 0,
             overrides: Overrides::default(),
+            webhook: None,
+            credential: None,
             config: None,
             asset_options: None,
         }

@@ -12,13 +12,13 @@ use std::time::Duration;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt, stream};
 use serde_json::json;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::Api;
-use super::auth::Caller;
+use super::auth::{self, Caller};
 use super::problem::{Problem, ProblemBody};
 use crate::error::Error;
 use crate::records::{Glance, Records, Signal};
@@ -70,6 +70,7 @@ pub(super) async fn stream(
             Some((Ok(next), watch))
         }
     });
+    let events = events.take_until(Box::pin(auth::revoked(api, caller)));
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 

@@ -57,6 +57,7 @@ pub(super) async fn create(
     {
         return answer(api, found, headers).await;
     }
+    ferry.admit_bytes(owner, brought.shape.size()).await?;
     check_room(api, brought).await?;
     let name = StageName {
         upload: brought.upload.clone(),

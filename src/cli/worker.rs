@@ -19,6 +19,7 @@ pub(super) async fn run(
     output.note(&format!(
         "{workers} workers wait for uploads; Ctrl-C stops them"
     ));
+    let deliverer = session.deliverer(config)?;
     let pool = Pool::new(
         Arc::new(session.worker),
         session.ferry.clone(),
@@ -28,7 +29,7 @@ pub(super) async fn run(
             attempts: config.attempts,
         },
     );
-    pool.run(&session.cancel).await;
+    tokio::join!(pool.run(&session.cancel), deliverer.run(&session.cancel));
     session.ferry.records.close().await;
     Ok(Exit::Done)
 }

@@ -194,7 +194,7 @@ impl Records {
             error: &error,
             abandoned_since: Some(self.now() - millis(after)),
         };
-        self.end(&end).await
+        self.end_at_once(&end).await
     }
 
     /// Puts down what an upload in parts has beside every other, in the

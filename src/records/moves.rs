@@ -4,6 +4,7 @@ use modelferry_providers::Sha256;
 use sqlx::AssertSqlSafe;
 
 use super::db::{Tx, execute};
+use super::deliveries::announce_end;
 use super::events::put_status;
 use super::fetches::end_fetches;
 use super::intakes::end_claimed_intake;
@@ -97,8 +98,7 @@ impl Records {
         };
         insert_entity(&mut tx, claim, entity, self.now()).await?;
         end_claimed_intake(&mut tx, claim).await?;
-        end_job(&mut tx, claim).await?;
-        tx.commit().await?;
+        self.end(tx, claim).await?;
         Ok(true)
     }
 
@@ -111,8 +111,7 @@ impl Records {
             return Ok(false);
         };
         end_claimed_intake(&mut tx, claim).await?;
-        end_job(&mut tx, claim).await?;
-        tx.commit().await?;
+        self.end(tx, claim).await?;
         Ok(true)
     }
 
@@ -125,8 +124,7 @@ impl Records {
             return Ok(false);
         };
         put_error(&mut tx, claim.upload_id(), error).await?;
-        end_job(&mut tx, claim).await?;
-        tx.commit().await?;
+        self.end(tx, claim).await?;
         Ok(true)
     }
 
@@ -154,6 +152,15 @@ impl Records {
         put_status(&mut tx, &detail.upload.id, Pending, None, at).await?;
         tx.commit().await?;
         Ok(true)
+    }
+
+    /// What belongs to every last move: no job is left, and whoever wanted to
+    /// hear of the end will.
+    async fn end(&self, mut tx: Tx, claim: &Claim) -> Result<(), Error> {
+        end_job(&mut tx, claim).await?;
+        let receiver = claim.detail.request.webhook.as_ref();
+        announce_end(&mut tx, receiver, claim.upload_id(), self.now()).await?;
+        tx.commit().await
     }
 
     /// The one guarded update that every move of a worker is. The transaction

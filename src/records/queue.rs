@@ -7,11 +7,13 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use super::db::{Tx, execute, fetch_optional};
+use super::deliveries::announce_end;
 use super::events::put_status;
 use super::intakes::end_intake;
-use super::jobs::millis;
+use super::jobs::{LONGEST_ASKED, millis};
 use super::moves::put_error;
 use super::signals::Signal;
+use super::uploads::read_upload;
 use super::{Claim, Records};
 use crate::error::{Code, Error};
 use crate::request::ImportRequest;
@@ -78,14 +80,16 @@ impl Records {
         let Some(mut tx) = self.leased(claim).await? else {
             return Ok(false);
         };
-        if error.code == Code::RateLimited {
+        if error.code == Code::RateLimited || error.retry_after.is_some() {
+            // What the hub asked for holds for the host; a longer wait is this upload's own.
+            let asked = error.retry_after.map(|asked| asked.min(LONGEST_ASKED));
             execute!(
                 tx,
                 "INSERT INTO host_pauses (host, paused_until) SELECT host, $2 FROM jobs WHERE upload_id = $1 \
                  ON CONFLICT (host) DO UPDATE SET paused_until = excluded.paused_until \
                  WHERE host_pauses.paused_until < excluded.paused_until",
                 claim.upload_id(),
-                until,
+                asked.map_or(until, |asked| self.now() + millis(asked)),
             )?;
         }
         execute!(
@@ -120,11 +124,11 @@ impl Records {
             error: &error,
             abandoned_since: None,
         };
-        self.end(&end).await
+        self.end_at_once(&end).await
     }
 
     /// Ends an upload whoever works on it. `false`: it is not to be ended.
-    pub(super) async fn end(&self, end: &End<'_>) -> Result<bool, Error> {
+    pub(super) async fn end_at_once(&self, end: &End<'_>) -> Result<bool, Error> {
         let upload = end.upload;
         let mut tx = self.db.write().await?;
         // First the job, as every worker does: whoever is second waits, and none for the other.
@@ -150,6 +154,9 @@ impl Records {
         execute!(tx, "DELETE FROM jobs WHERE upload_id = $1", upload)?;
         let failed = UploadStatus::Failed;
         put_status(&mut tx, upload, failed, Some(end.error), self.now()).await?;
+        let detail = read_upload(&mut tx, upload).await?;
+        let receiver = detail.request.webhook.as_ref();
+        announce_end(&mut tx, receiver, upload, self.now()).await?;
         tx.commit().await?;
         Ok(true)
     }

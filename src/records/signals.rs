@@ -12,6 +12,8 @@ use tokio::sync::broadcast;
 
 /// The PostgreSQL channel.
 pub(super) const CHANNEL: &str = "modelferry";
+/// No upload has such an id.
+const DELIVERIES: &str = "deliveries";
 /// Signals that a slow reader may lag behind.
 const BACKLOG: usize = 1024;
 
@@ -20,6 +22,8 @@ const BACKLOG: usize = 1024;
 pub enum Signal {
     /// A job can be claimed.
     Work,
+    /// Somebody's receiver is to be told something.
+    Deliveries,
     /// The upload with this id changed.
     Changed(String),
 }
@@ -29,6 +33,7 @@ impl Signal {
     pub(super) fn payload(&self) -> &str {
         match self {
             Self::Work => "",
+            Self::Deliveries => DELIVERIES,
             Self::Changed(upload) => upload,
         }
     }
@@ -36,6 +41,7 @@ impl Signal {
     fn read(payload: &str) -> Self {
         match payload {
             "" => Self::Work,
+            DELIVERIES => Self::Deliveries,
             upload => Self::Changed(upload.to_owned()),
         }
     }

@@ -2,11 +2,14 @@
 
 mod auth;
 mod bad_requests;
+mod credentials;
 mod events;
 mod life;
+mod limits;
 mod operators;
 mod parts;
 mod sdk;
+mod tenancy;
 
 use std::time::Duration;
 

@@ -40,4 +40,5 @@ mod support;
 mod terminal;
 mod uploads;
 mod verify;
+mod webhooks;
 mod worker;

@@ -3,6 +3,7 @@
 mod artifacts;
 mod claims;
 mod credentials;
+mod deliveries;
 mod failures;
 mod holdings;
 mod intakes;

@@ -130,6 +130,7 @@ pub(super) fn without_choice(config: &UploadConfig) -> Result<(), Problem> {
         ("revision", config.revision.is_some()),
         ("include", !config.include.is_empty()),
         ("exclude", !config.exclude.is_empty()),
+        ("credential", config.credential.is_some()),
     ];
     match chosen.into_iter().find(|(_, given)| *given) {
         Some((name, _)) => Err(Problem::bad(
