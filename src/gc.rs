@@ -121,7 +121,7 @@ impl Collector<'_> {
                 Some(Standing::Over) => false,
                 Some(Standing::Resumable) => idle < STALE,
                 // Parts that a client brings there come as slowly as they do here.
-                None => idle < STALE_ELSEWHERE.max(self.abandoned_after() + STALE_ELSEWHERE),
+                None => idle < self.abandoned_after() + STALE_ELSEWHERE,
             };
             if needed {
                 continue;

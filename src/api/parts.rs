@@ -23,7 +23,7 @@ use super::uploads::{UploadBody, other_request};
 use crate::error::{Code, Error};
 use crate::parts::{PartUrl, Refused, Shape, Signer};
 use crate::records::{Created, Intake, NewIntake, NewUpload, Once, UploadDetail};
-use crate::storage::StageName;
+use crate::storage::{StageName, StorageError};
 use crate::upload::{Upload, UploadSource};
 
 /// Signing many URLs lets others have a turn after so many.
@@ -149,7 +149,7 @@ async fn parts_of(api: &Api, upload: &str, headers: &HeaderMap) -> Result<Option
         return Ok(None);
     };
     let urls = urls(api, &intake, headers).await?;
-    records.note_asked(upload).await?;
+    records.note_asked(&intake).await?;
     let parts = serde_json::to_value(urls);
     parts
         .map(Some)
@@ -230,7 +230,15 @@ pub(super) async fn complete(api: &Api, detail: &UploadDetail) -> Result<(), Pro
     if !intake.is_open() {
         return Ok(());
     }
-    let there = storage.brought(&intake.staged).await.map_err(Error::from)?;
+    let there = match storage.brought(&intake.staged).await {
+        Err(StorageError::Missing(_)) => {
+            return Err(at_a_wrong_moment(
+                "the storage no longer has the place for this upload's parts",
+                "cancel it, make a new upload and send the parts again",
+            ));
+        }
+        there => there.map_err(Error::from)?,
+    };
     shape(&intake)?.check(&there)?;
     if records.complete_intake(detail, &there).await? || records.intake(&upload.id).await?.is_some()
     {

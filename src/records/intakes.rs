@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::db::{Tx, execute, fetch_all, fetch_optional};
 use super::jobs::millis;
 use super::once::Once;
 use super::queue::{End, enqueue};
-use super::{Claim, Created, NewUpload, Records, UploadDetail, from_json, to_json, word};
+use super::{Claim, Created, NewUpload, Records, UploadDetail, from_json, time, to_json, word};
 use crate::error::{Code, Error};
 use crate::storage::{Part, Staged};
 use crate::upload::{UploadSource, UploadStatus};
@@ -46,6 +48,8 @@ pub struct Intake {
     pub size: u64,
     /// How many parts it comes in.
     pub count: u32,
+    /// When its URLs were last handed out, to the hour.
+    pub asked_at: DateTime<Utc>,
     /// The parts there were when it was completed; `None` while it is open.
     pub parts: Option<Vec<Part>>,
 }
@@ -87,13 +91,14 @@ impl Records {
                 String,
                 Option<i64>,
                 Option<i64>,
+                i64,
                 Option<String>
             ),
-            "SELECT u.owner_id, u.status, i.staged, u.file_size, u.parts_count, i.parts \
+            "SELECT u.owner_id, u.status, i.staged, u.file_size, u.parts_count, i.asked_at, i.parts \
              FROM intakes i JOIN uploads u ON u.id = i.upload_id WHERE i.upload_id = $1",
             upload,
         )?;
-        let Some((owner, status, staged, size, count, parts)) = found else {
+        let Some((owner, status, staged, size, count, asked_at, parts)) = found else {
             return Ok(None);
         };
         Ok(Some(Intake {
@@ -103,6 +108,7 @@ impl Records {
             staged: from_json("where parts are staged", &staged)?,
             size: super::from_db(size.unwrap_or_default()),
             count: u32::try_from(count.unwrap_or_default()).unwrap_or_default(),
+            asked_at: time(asked_at),
             parts: parts
                 .map(|parts| from_json("an upload's parts", &parts))
                 .transpose()?,
@@ -113,14 +119,18 @@ impl Records {
     ///
     /// # Errors
     /// When the database can't be written.
-    pub async fn note_asked(&self, upload: &str) -> Result<(), Error> {
+    pub async fn note_asked(&self, intake: &Intake) -> Result<(), Error> {
+        let at = self.now();
+        // Whoever polls is to cost no writes.
+        if at - intake.asked_at.timestamp_millis() < millis(NOTED) {
+            return Ok(());
+        }
         let mut conn = self.db.read().await?;
         execute!(
             conn,
-            "UPDATE intakes SET asked_at = $2 WHERE upload_id = $1 AND asked_at < $3",
-            upload,
-            self.now(),
-            self.now() - millis(NOTED),
+            "UPDATE intakes SET asked_at = $2 WHERE upload_id = $1 AND completed_at IS NULL",
+            &intake.upload,
+            at,
         )?;
         Ok(())
     }

@@ -145,7 +145,8 @@ async fn completed_and_cancelled_at_once_is_one_of_them(database: &TestDatabase)
 async fn what_is_asked_for_is_not_abandoned(database: &TestDatabase) {
     let records = &database.records;
     let upload = open(records).await;
-    records.note_asked(&upload.id).await.unwrap();
+    let intake = records.intake(&upload.id).await.unwrap().unwrap();
+    records.note_asked(&intake).await.unwrap();
     let abandoned = records.abandoned_intakes(LONG).await.unwrap();
     assert_eq!(abandoned, Vec::<String>::new());
     assert!(!records.end_abandoned(&upload.id, LONG).await.unwrap());

@@ -154,3 +154,18 @@ async fn a_cancelled_upload_leaves_nothing_at_the_store() {
         assert_ne!(put(&url(&upload, 1), &bytes(1, 6 * MIB)).await.status, 200);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_parts_have_a_url_each() {
+    let store = s3::Server::start().await;
+    let server = Server::in_home(home(&store.place("models")), "0").await;
+    let upload = open(&server, 10_000 * LEAST, 10_000).await;
+    let urls: std::collections::HashSet<String> =
+        (1..=10_000).map(|number| url(&upload, number)).collect();
+    assert_eq!(urls.len(), 10_000);
+    put_well(&url(&upload, 10_000), &bytes(1, LEAST)).await;
+    let answer = act(&server, &upload, "complete").await;
+    answer.assert_problem(400, "invalid_request");
+    let said = answer.body["detail"].as_str().unwrap();
+    assert!(said.ends_with("20 and 9979 more are not there"), "{said}");
+}
