@@ -6,6 +6,8 @@
 
 mod signature;
 
+use std::collections::BTreeSet;
+
 use modelferry_providers::artifact::MAX_SIZE;
 
 pub use self::signature::{PartUrl, Refused, Signer};
@@ -120,7 +122,7 @@ impl Shape {
     /// [`Code::InvalidRequest`] names missing parts and those there should not
     /// be, [`Code::SizeMismatch`] those of a wrong length.
     pub fn check(self, parts: &[Part]) -> Result<(), Error> {
-        let sent: Vec<u32> = parts.iter().map(|part| part.number + 1).collect();
+        let sent: BTreeSet<u32> = parts.iter().map(|part| part.number + 1).collect();
         let missing: Vec<u32> = (1..=self.count)
             .filter(|number| !sent.contains(number))
             .collect();

@@ -16,6 +16,7 @@ use super::super::Api;
 use super::super::problem::Problem;
 use super::shape;
 use crate::error::{Code, Error};
+use crate::parts::Shape;
 use crate::records::Intake;
 use crate::storage::Incoming;
 
@@ -28,8 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What a part has to be.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Terms {
+    shape: Shape,
     number: u32,
-    least: u64,
     most: u64,
     md5: Option<[u8; 16]>,
 }
@@ -46,8 +47,8 @@ pub(super) async fn terms(
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse().ok());
     let mut terms = Terms {
+        shape,
         number,
-        least: shape.least(number),
         most: shape.most(number),
         md5: stated_md5(headers)?,
     };
@@ -59,13 +60,10 @@ pub(super) async fn terms(
         let taken: u64 = others.map(|part| part.size).sum();
         terms.most = terms.most.min(intake.size.saturating_sub(taken));
     }
-    match stated {
-        Some(length) => terms
-            .check(length)
-            .map(|()| terms)
-            .map_err(|error| Problem::from(error.hint(shape.advice()))),
-        None => Ok(terms),
+    if let Some(length) = stated {
+        terms.check(length)?;
     }
+    Ok(terms)
 }
 
 /// `Content-MD5` (RFC 1864): an S3 client's way to have a part checked.
@@ -92,14 +90,15 @@ impl Terms {
                 "part {} has over {} bytes, which is what is left of the file",
                 self.number, self.most
             );
-            return Err(Error::new(Code::TooLarge, message));
+            return Err(Error::new(Code::TooLarge, message).hint(self.shape.advice()));
         }
-        if length < self.least {
+        let least = self.shape.least(self.number);
+        if length < least {
             let message = format!(
-                "part {} has {length} bytes: the least is {} for every part but the last",
-                self.number, self.least
+                "part {} has {length} bytes, and needs {least}: only the last part may be shorter",
+                self.number
             );
-            return Err(Error::new(Code::SizeMismatch, message));
+            return Err(Error::new(Code::SizeMismatch, message).hint(self.shape.advice()));
         }
         Ok(())
     }

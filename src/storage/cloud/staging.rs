@@ -452,9 +452,11 @@ impl CloudStorage {
         parts: &Parts,
     ) -> Result<(), StorageError> {
         let path = self.at(&parts.object(name));
-        self.abort(&path, &parts.id).await?;
-        if parts.sha256.is_none() {
+        // An object of a name that is used once: the upload came to its end.
+        if parts.sha256.is_none() && self.head(&path).await?.is_some() {
             self.delete(&path).await?;
+        } else {
+            self.abort(&path, &parts.id).await?;
         }
         self.delete(&self.marker_path(name)).await
     }
