@@ -1,19 +1,25 @@
-//! The HTTP API: `/v1` for clients, and beside it what operators ask for.
+//! The HTTP API: `/v1` for clients, and beside it what operators ask for, and
+//! the console for people.
 //!
 //! It writes uploads and reads records. The work itself is a worker's, in this
 //! process or any other.
 
 mod auth;
+mod console;
 mod credentials;
 mod entities;
 mod events;
+mod feed;
 mod health;
+mod lists;
 mod openapi;
 mod page;
 mod parts;
 mod plan;
 mod problem;
 mod request;
+mod sources;
+mod stats;
 mod uploads;
 mod webhooks;
 
@@ -35,6 +41,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use self::auth::Revoked;
+use self::feed::Feed;
 use self::problem::Problem;
 use crate::error::{Code, Error};
 use crate::import::Ferry;
@@ -75,6 +82,7 @@ pub struct Api(Arc<Shared>);
 struct Shared {
     ferry: Ferry,
     settings: Settings,
+    feed: Arc<Feed>,
     part_signer: OnceCell<Signer>,
     revoked: Revoked,
 }
@@ -85,6 +93,7 @@ impl Api {
         Self(Arc::new(Shared {
             ferry,
             settings,
+            feed: Arc::default(),
             part_signer: OnceCell::new(),
             revoked: Revoked::default(),
         }))
@@ -102,6 +111,10 @@ impl Api {
         &self.0.settings
     }
 
+    fn feed(&self) -> &Arc<Feed> {
+        &self.0.feed
+    }
+
     /// Every route.
     pub fn router(self) -> Router {
         let v1 = Router::new()
@@ -114,6 +127,11 @@ impl Api {
                 "/parts/{upload}/{number}",
                 put(parts::put).options(parts::preflight),
             )
+            .route("/events", get(feed::stream))
+            .route("/sources", get(sources::one).post(sources::many))
+            .route("/stats", get(stats::stats))
+            .route("/models", get(lists::models))
+            .route("/assets", get(lists::assets))
             .route("/credentials", get(credentials::list))
             .route(
                 "/credentials/{name}",
@@ -129,6 +147,8 @@ impl Api {
             .route("/assets/{id}/files/{*path}", get(entities::asset_file));
         Router::new()
             .nest("/v1", v1)
+            .route("/", get(console::page))
+            .route("/console/{version}/{name}", get(console::file))
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready))
             .route("/metrics", get(health::metrics))

@@ -22,6 +22,7 @@ pub mod import;
 pub mod inspect;
 pub mod parts;
 pub mod pauses;
+pub mod plan;
 pub mod progress;
 pub mod records;
 pub mod request;

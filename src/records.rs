@@ -6,6 +6,7 @@
 
 mod alone;
 mod artifacts;
+mod changes;
 mod counts;
 mod credentials;
 mod db;
@@ -23,6 +24,7 @@ mod pauses;
 mod place;
 mod queue;
 mod signals;
+mod stats;
 mod syncs;
 mod trouble;
 mod uploads;
@@ -38,6 +40,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::broadcast;
 
 pub use self::artifacts::{ArtifactRow, Stored};
+pub use self::changes::{Change, Moving, Since, Waiting};
 pub use self::counts::Counts;
 pub use self::credentials::CredentialRow;
 use self::db::{Db, fetch_optional};
@@ -45,7 +48,7 @@ pub use self::deliveries::{
     Announcement, DeliveryFailure, DeliveryFilter, DeliveryRow, DeliveryStatus, DueDelivery,
     Receiver,
 };
-pub use self::entities::EntityRow;
+pub use self::entities::{EntityFilter, EntityRow, ListedEntity};
 pub use self::events::{EventRow, Glance};
 pub use self::holdings::{CONDEMNED, Holding, Standing};
 pub use self::intakes::{Intake, NewIntake};
@@ -56,6 +59,7 @@ pub use self::once::{Created, Once};
 pub use self::place::{Database, PostgresTarget};
 pub use self::queue::Terms;
 pub use self::signals::Signal;
+pub use self::stats::{FailureStats, HeldStats, Span, Stats, StepStats};
 pub use self::syncs::{
     NewSync, RunCause, RunCounts, RunRow, RunStatus, SyncClaim, SyncItem, SyncRow,
 };

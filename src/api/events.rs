@@ -12,6 +12,7 @@ use std::time::Duration;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
+use chrono::SecondsFormat;
 use futures_util::{Stream, StreamExt, stream};
 use serde_json::json;
 use tokio::sync::broadcast::Receiver;
@@ -25,13 +26,13 @@ use crate::records::{Glance, Records, Signal};
 use crate::upload::ArtifactStatus;
 
 /// Between looks while bytes move: twice a second.
-const MOVING: Duration = Duration::from_millis(500);
+pub(super) const MOVING: Duration = Duration::from_millis(500);
 /// Between looks while nothing does, where signals tell of what others do.
-const RESTING: Duration = Duration::from_secs(10);
+pub(super) const RESTING: Duration = Duration::from_secs(10);
 /// The same where they do not.
-const UNHEARD: Duration = Duration::from_secs(1);
+pub(super) const UNHEARD: Duration = Duration::from_secs(1);
 /// Proxies cut what is silent for long.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Follows an upload until it ends.
 #[utoipa::path(
@@ -123,7 +124,9 @@ impl Watch {
         }
         for row in self.records.events_after(&self.id, self.seq).await? {
             self.seq = row.seq;
-            self.tell(&row.kind, &row.data, Some(row.seq));
+            let mut data = row.data;
+            data["at"] = json!(row.at.to_rfc3339_opts(SecondsFormat::Millis, true));
+            self.tell(&row.kind, &data, Some(row.seq));
         }
         self.told = Some(now);
         self.ended = now.status.is_terminal();

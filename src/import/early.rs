@@ -8,7 +8,6 @@ mod remote;
 
 use std::collections::HashMap;
 use std::io::Cursor;
-use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use modelferry_providers::{Artifact, Auth, Plan, Sha256};
@@ -37,8 +36,6 @@ const FEW: usize = 8;
 const SHOWN: usize = 24;
 /// Small files beside the weights that say what the model is, in a preview.
 const DESCRIPTIONS: usize = 8;
-/// How long one look may take.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a look at a file's headers told.
 #[derive(Debug)]
@@ -58,6 +55,17 @@ pub enum Verdict {
     Refused(Error),
     /// The headers don't tell, or could not be had.
     Undecided,
+}
+
+/// Which files a preview looks into, by their place in the plan.
+fn shown(plan: &Plan) -> Vec<(u32, &Artifact)> {
+    let of = |wanted: fn(&str) -> bool| {
+        let files = (0u32..).zip(&plan.artifacts);
+        files.filter(move |(_, artifact)| wanted(artifact.path.as_str()))
+    };
+    let described = of(is_description).take(DESCRIPTIONS);
+    let weights = of(|path| inspect::promises_weights(path) || leftover(path).is_some());
+    described.chain(weights.take(SHOWN)).collect()
 }
 
 /// Which of the missing files are looked into, by their place in the plan.
@@ -97,19 +105,12 @@ impl Ferry {
     ) -> Result<HashMap<u32, Verdict>, Error> {
         let rules = self.rules.for_request(request);
         let auth = self.tokens.for_request(request);
-        let of = |wanted: fn(&str) -> bool| {
-            let files = (0u32..).zip(&plan.artifacts);
-            files.filter(move |(_, artifact)| wanted(artifact.path.as_str()))
-        };
-        let described = of(is_description).take(DESCRIPTIONS);
-        let weights =
-            of(|path| inspect::promises_weights(path) || leftover(path).is_some()).take(SHOWN);
-        let looks = stream::iter(described.chain(weights))
-            .map(|(index, artifact)| {
-                let look = self.preview_one(&rules, artifact, &auth, cancel);
-                async move { Ok((index, look.await?)) }
-            })
-            .buffer_unordered(SIDE_BY_SIDE);
+        let mut looks = Vec::new();
+        for (index, artifact) in shown(plan) {
+            let look = self.preview_one(&rules, artifact, &auth, cancel);
+            looks.push(async move { Ok::<_, Error>((index, look.await?)) });
+        }
+        let looks = stream::iter(looks).buffer_unordered(SIDE_BY_SIDE);
         looks.try_collect().await
     }
 
@@ -201,7 +202,8 @@ impl Ferry {
         };
         let budget = Budget::for_length(artifact.size.approximate());
         let opened = Remote::open(&self.engine, artifact, auth, budget, cancel);
-        let Ok(Some(remote)) = tokio::time::timeout(PATIENCE, opened).await else {
+        let Ok(Some(remote)) = tokio::time::timeout(remote::longest(&self.engine), opened).await
+        else {
             return undecided;
         };
         let (path, rules) = (artifact.path.as_str().to_owned(), rules.clone());

@@ -8,6 +8,7 @@ mod failures;
 mod holdings;
 mod intakes;
 mod moves;
+mod overview;
 mod queue;
 mod syncs;
 mod uploads;

@@ -1,12 +1,14 @@
 //! What every storage promises, held against each of them, and what only a
 //! bucket has to stand.
 
+mod azure;
 mod cloud;
 mod end_to_end;
 mod intake;
 pub mod moto;
 mod promises;
 pub mod s3;
+mod script;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -91,6 +93,7 @@ macro_rules! every_storage {
         keeps!(a_folder, super::folder: $($promise)*);
         keeps!(a_bucket, super::bucket: $($promise)*);
         keeps!(a_bucket_of_moto, super::moto::bucket: $($promise)*);
+        keeps!(a_container_of_azure, super::azure::container: $($promise)*);
     };
 }
 
@@ -124,6 +127,7 @@ macro_rules! every_intake {
             keeps!(a_bucket_of_moto, crate::storage::moto::bucket: $($promise)*);
             keeps!(a_bucket_behind_the_server, crate::storage::bucket_behind_the_server: $($promise)*);
             keeps!(a_bucket_of_moto_behind_the_server, crate::storage::bucket_of_moto_behind_the_server: $($promise)*);
+            keeps!(a_container_of_azure, crate::storage::azure::container: $($promise)*);
             use crate::storage::intake as promises;
         }
     };
@@ -145,6 +149,7 @@ macro_rules! every_door {
         mod doors {
             keeps!(a_folder, crate::storage::folder: $($promise)*);
             keeps!(a_bucket, crate::storage::bucket_behind_the_server: $($promise)*);
+            keeps!(a_container_of_azure, crate::storage::azure::container: $($promise)*);
             use crate::storage::intake as promises;
         }
     };
