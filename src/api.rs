@@ -14,6 +14,7 @@ mod health;
 mod lists;
 mod openapi;
 mod page;
+mod parts;
 mod plan;
 mod problem;
 mod request;
@@ -36,6 +37,7 @@ use axum::routing::{get, post, put};
 use axum::{Router, body::Body};
 use modelferry_providers::net::AddressGuard;
 use tokio::net::TcpListener;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
@@ -45,6 +47,8 @@ use self::feed::Feed;
 use self::problem::Problem;
 use crate::error::{Code, Error};
 use crate::import::Ferry;
+use crate::parts::Signer;
+use crate::storage::Door;
 
 /// A request's body at most; the largest that is meant is a few kilobytes.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -66,6 +70,10 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Uploads that one owner may have in the queue.
     pub max_queued: u32,
+    /// Who takes the parts of files that clients bring.
+    pub part_door: Door,
+    /// How long a URL for such a part works.
+    pub part_urls: Duration,
     /// Ends what goes on for ever, such as event streams.
     pub closing: CancellationToken,
 }
@@ -79,6 +87,7 @@ struct Shared {
     ferry: Ferry,
     settings: Settings,
     feed: Arc<Feed>,
+    part_signer: OnceCell<Signer>,
     revoked: Revoked,
 }
 
@@ -89,6 +98,7 @@ impl Api {
             ferry,
             settings,
             feed: Arc::default(),
+            part_signer: OnceCell::new(),
             revoked: Revoked::default(),
         }))
     }
@@ -126,6 +136,10 @@ impl Api {
             )
             .route("/syncs/{id}/run", post(syncs::run))
             .route("/syncs/{id}/runs", get(syncs::runs))
+            .route(
+                "/parts/{upload}/{number}",
+                put(parts::put).options(parts::preflight),
+            )
             .route("/events", get(feed::stream))
             .route("/sources", get(sources::one).post(sources::many))
             .route("/stats", get(stats::stats))

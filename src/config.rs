@@ -21,7 +21,7 @@ use crate::credentials::{SecretKeys, Vault};
 use crate::error::{Code, Error};
 use crate::import::Rules;
 use crate::records::Database;
-use crate::storage::{Place, Variables};
+use crate::storage::{Door, Place, Variables};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +115,12 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Uploads that one owner may have in the queue.
     pub max_queued: u32,
+    /// Who takes the parts of files that clients bring.
+    pub part_door: Door,
+    /// How long a URL for such a part works.
+    pub part_urls: Duration,
+    /// How long an upload in parts is kept that nobody completes.
+    pub abandoned_after: Duration,
     /// Whether logs are JSON.
     pub json_logs: bool,
     /// The log filter, in `RUST_LOG`'s terms.
@@ -196,6 +202,15 @@ impl Config {
             max_queued: values
                 .read(&keys::MAX_QUEUED, parse::queue)?
                 .unwrap_or(u32::MAX),
+            part_door: values
+                .read(&keys::PART_DOOR, parse::door)?
+                .unwrap_or_default(),
+            part_urls: values
+                .read(&keys::PART_URLS, parse::link_span)?
+                .unwrap_or(Duration::from_secs(86_400)),
+            abandoned_after: values
+                .read(&keys::ABANDONED, parse::span)?
+                .unwrap_or(Duration::from_secs(7 * 86_400)),
             json_logs: values.read(&keys::LOG, parse::json_logs)?.unwrap_or(false),
             log_filter: environment.get("RUST_LOG").cloned(),
             shown: values.shown(&home),

@@ -98,6 +98,19 @@ pub enum Vault {
 }
 
 impl Vault {
+    /// A key for this purpose alone, the same in every process that has the
+    /// secret key. That is made where there is none.
+    ///
+    /// # Errors
+    /// When the key can't be read or made.
+    pub async fn derive(&self, purpose: &str) -> Result<[u8; 32], Error> {
+        let key = match self {
+            Self::Given(key) => key.clone(),
+            Self::File(path) => key::read_or_make(path).await?,
+        };
+        Ok(key.derive(purpose))
+    }
+
     /// Seals an owner's credential.
     ///
     /// # Errors

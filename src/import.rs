@@ -3,6 +3,7 @@
 //! The API, the command line and syncs only write an upload and its job;
 //! whoever holds the claim runs [`run`].
 
+mod brought;
 mod choose;
 mod early;
 mod fetch;

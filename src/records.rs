@@ -15,6 +15,7 @@ mod entities;
 mod events;
 mod fetches;
 mod holdings;
+mod intakes;
 mod jobs;
 mod keys;
 mod limits;
@@ -52,6 +53,7 @@ pub use self::deliveries::{
 pub use self::entities::{EntityFilter, EntityRow, ListedEntity};
 pub use self::events::{EventRow, Glance};
 pub use self::holdings::{CONDEMNED, Holding, Standing};
+pub use self::intakes::{Intake, NewIntake};
 pub use self::jobs::Claim;
 pub use self::keys::ApiKey;
 pub use self::limits::OwnerLimits;
@@ -67,7 +69,7 @@ pub use self::syncs::{
     RunStatus, SavedError, SyncClaim, SyncItem, SyncRow,
 };
 use self::trouble::unreadable;
-pub use self::uploads::{Filter, NewUpload, UploadDetail};
+pub use self::uploads::{Filter, NewUpload, UploadDetail, new_upload_id};
 pub use self::usage::OwnerBytes;
 pub use self::verdicts::Refused;
 pub use self::webhook_secrets::WebhookSecretRow;

@@ -105,7 +105,7 @@ impl ImportRequest {
     pub fn expected_kind(&self, plan: &Plan) -> Option<Kind> {
         match (&self.reference.locator, self.kind) {
             (_, Some(kind)) => Some(kind),
-            (Locator::Other { .. }, None) => None,
+            (Locator::Other { .. } | Locator::Multipart { .. }, None) => None,
             (_, None) if plan.is_asset => Some(Kind::Asset),
             (_, None) => Some(Kind::Model),
         }
@@ -115,7 +115,7 @@ impl ImportRequest {
     pub fn provisional_kind(&self) -> Kind {
         match (&self.reference.locator, self.kind) {
             (_, Some(kind)) => kind,
-            (Locator::Other { .. }, None) => Kind::Asset,
+            (Locator::Other { .. } | Locator::Multipart { .. }, None) => Kind::Asset,
             (_, None) => Kind::Model,
         }
     }
@@ -126,6 +126,7 @@ impl ImportRequest {
             Locator::HuggingFace(_) => UploadSource::HuggingFace,
             Locator::Civitai(_) => UploadSource::Civitai,
             Locator::Other { .. } => UploadSource::Url,
+            Locator::Multipart { .. } => UploadSource::Multipart,
         }
     }
 
@@ -133,6 +134,7 @@ impl ImportRequest {
     pub fn host(&self) -> String {
         match &self.reference.locator {
             Locator::Other { url } => url.authority(),
+            Locator::Multipart { .. } => UploadSource::Multipart.to_string(),
             Locator::HuggingFace(_) | Locator::Civitai(_) => self.reference.provider().to_string(),
         }
     }
@@ -142,7 +144,7 @@ impl ImportRequest {
     pub fn shown_source(&self) -> Option<String> {
         match &self.reference.locator {
             Locator::Other { url } => Some(url.with_query("").to_string()),
-            Locator::HuggingFace(_) | Locator::Civitai(_) => None,
+            Locator::HuggingFace(_) | Locator::Civitai(_) | Locator::Multipart { .. } => None,
         }
     }
 

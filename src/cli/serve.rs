@@ -34,6 +34,8 @@ pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> R
             guard: AddressGuard::new(config.allow_nets.clone(), config.named_endpoints.clone()),
             public_url: config.public_url.clone(),
             max_queued: config.max_queued,
+            part_door: config.part_door,
+            part_urls: config.part_urls,
             closing: session.cancel.clone(),
         },
     );

@@ -47,6 +47,15 @@ impl SecretKey {
         hex::encode(&hash.finalize()[..8])
     }
 
+    /// Another key, for this purpose alone: who has it learns nothing of this one.
+    pub fn derive(&self, purpose: &str) -> [u8; LENGTH] {
+        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, self.expose());
+        let derived = aws_lc_rs::hmac::sign(&key, format!("modelferry {purpose}").as_bytes());
+        let mut bytes = [0; LENGTH];
+        bytes.copy_from_slice(derived.as_ref());
+        bytes
+    }
+
     pub(super) fn expose(&self) -> &[u8; LENGTH] {
         self.0.expose_secret()
     }

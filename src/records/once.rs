@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::db::{Tx, execute, fetch_optional};
-use super::{NewUpload, Records, from_json, to_json};
+use super::intakes::check_open;
+use super::{NewIntake, NewUpload, Records, from_json, to_json};
 use crate::error::{Code, Error};
 use crate::upload::Upload;
 
@@ -42,6 +43,27 @@ impl Records {
         once: Option<Once<'_>>,
         most: u32,
     ) -> Result<Created, Error> {
+        self.create_once(new, None, once, most).await
+    }
+
+    /// What was answered to this request before, if it was made.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn answered(&self, owner: &str, once: Once<'_>) -> Result<Option<Created>, Error> {
+        let mut tx = self.db.write().await?;
+        let found = self.remembered(&mut tx, owner, once).await?;
+        tx.commit().await?;
+        Ok(found)
+    }
+
+    pub(super) async fn create_once(
+        &self,
+        new: &NewUpload<'_>,
+        intake: Option<&NewIntake<'_>>,
+        once: Option<Once<'_>>,
+        most: u32,
+    ) -> Result<Created, Error> {
         let owner = &new.request.owner;
         let mut tx = self.db.write().await?;
         if let Some(once) = once
@@ -49,8 +71,11 @@ impl Records {
         {
             return Ok(found);
         }
-        check_room(&mut tx, owner, most).await?;
-        let upload = self.insert_upload(&mut tx, new).await?;
+        match intake {
+            Some(_) => check_open(&mut tx, owner, most).await?,
+            None => check_room(&mut tx, owner, most).await?,
+        }
+        let upload = self.insert_upload(&mut tx, new, intake).await?;
         if let Some(once) = once {
             let kept = execute!(
                 tx,

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
 use super::db::{Tx, execute, fetch_all, fetch_optional};
-use super::{Records, from_json, time, to_json, word};
+use super::{NewIntake, Records, from_json, time, to_json, word};
 use crate::error::{Code, Error};
 use crate::request::ImportRequest;
 use crate::upload::{Kind, Upload, UploadSource, UploadStatus};
@@ -54,6 +54,11 @@ pub struct Filter {
     pub limit: u32,
 }
 
+/// An id that no upload has. They sort by the time they were made at.
+pub fn new_upload_id() -> String {
+    format!("upload_{}", Uuid::now_v7().simple())
+}
+
 /// The public record and the error's parts.
 pub(super) const COLUMNS: &str = "id, owner_id, author_id, created_at, updated_at, file_name, kind, source, status, asset_options, \
      config, content_type, entity_id, error_message, file_size, job_id, original_file_name, parts, parts_count, \
@@ -66,7 +71,7 @@ impl Records {
     /// When the database can't be written.
     pub async fn create(&self, new: &NewUpload<'_>) -> Result<Upload, Error> {
         let mut tx = self.db.write().await?;
-        let upload = self.insert_upload(&mut tx, new).await?;
+        let upload = self.insert_upload(&mut tx, new, None).await?;
         tx.commit().await?;
         Ok(upload)
     }
@@ -75,8 +80,9 @@ impl Records {
         &self,
         tx: &mut Tx,
         new: &NewUpload<'_>,
+        intake: Option<&NewIntake<'_>>,
     ) -> Result<Upload, Error> {
-        let id = format!("upload_{}", Uuid::now_v7().simple());
+        let id = intake.map_or_else(new_upload_id, |intake| intake.upload.to_owned());
         let job = format!("job_{}", Uuid::now_v7().simple());
         let at = self.now();
         let request = new.request;
@@ -92,14 +98,14 @@ impl Records {
             status: UploadStatus::Pending,
             asset_options: request.asset_options.clone(),
             config: request.config.clone(),
-            content_type: None,
+            content_type: intake.map(|intake| intake.content_type.to_owned()),
             entity_id: None,
             error_message: None,
-            file_size: None,
+            file_size: intake.map(|intake| super::to_db(intake.size)),
             job_id: Some(job),
-            original_file_name: None,
+            original_file_name: intake.map(|intake| intake.original_file_name.to_owned()),
             parts: None,
-            parts_count: None,
+            parts_count: intake.map(|intake| i64::from(intake.parts)),
             provider: None,
             url: request.shown_source(),
         };
@@ -125,7 +131,11 @@ impl Records {
             request.sync.as_ref().map(|of| of.id.as_str()),
             request.sync.as_ref().map(|of| of.subject.as_str()),
         )?;
-        super::queue::enqueue(tx, job, &upload.id, request, at).await?;
+        match intake {
+            // It has a job once its parts are there.
+            Some(intake) => self.insert_intake(tx, &upload.owner_id, intake).await?,
+            None => super::queue::enqueue(tx, job, &upload.id, request, at).await?,
+        }
         Ok(upload)
     }
 
