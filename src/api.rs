@@ -7,6 +7,7 @@ mod auth;
 mod entities;
 mod events;
 mod health;
+mod metrics;
 mod openapi;
 mod plan;
 mod problem;
@@ -17,8 +18,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, HeaderValue, Request};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -27,11 +28,15 @@ use modelferry_providers::net::AddressGuard;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
+use tracing::field::Empty;
 use uuid::Uuid;
 
+use self::events::Lookouts;
+use self::metrics::Meters;
 use self::problem::Problem;
 use crate::error::{Code, Error};
 use crate::import::Ferry;
+use crate::telemetry;
 
 /// A request's body at most; the largest that is meant is a few kilobytes.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -63,12 +68,19 @@ pub struct Api(Arc<Shared>);
 struct Shared {
     ferry: Ferry,
     settings: Settings,
+    meters: Meters,
+    lookouts: Arc<Lookouts>,
 }
 
 impl Api {
     /// An API that answers from these parts.
     pub fn new(ferry: Ferry, settings: Settings) -> Self {
-        Self(Arc::new(Shared { ferry, settings }))
+        Self(Arc::new(Shared {
+            ferry,
+            settings,
+            meters: Meters::new(),
+            lookouts: Arc::default(),
+        }))
     }
 
     fn ferry(&self) -> &Ferry {
@@ -77,6 +89,14 @@ impl Api {
 
     fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    fn lookouts(&self) -> &Arc<Lookouts> {
+        &self.0.lookouts
+    }
+
+    fn meters(&self) -> &Meters {
+        &self.0.meters
     }
 
     /// Every route.
@@ -95,13 +115,13 @@ impl Api {
             .nest("/v1", v1)
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready))
-            .route("/metrics", get(health::metrics))
+            .route("/metrics", get(metrics::answer))
             .route("/openapi.json", get(openapi::document))
             .route("/docs", get(openapi::page))
             .fallback(nothing_here)
             .method_not_allowed_fallback(wrong_method)
             .layer(DefaultBodyLimit::max(READ_LIMIT))
-            .layer(middleware::from_fn(name_request))
+            .layer(middleware::from_fn_with_state(self.clone(), name_request))
             .with_state(self)
     }
 
@@ -155,7 +175,8 @@ async fn wrong_method() -> Problem {
 }
 
 /// Every answer and every log line of a request carries its id.
-async fn name_request(request: Request<Body>, next: Next) -> Response {
+async fn name_request(State(api): State<Api>, request: Request<Body>, next: Next) -> Response {
+    let metered = api.meters().begin(&request);
     let given = request
         .headers()
         .get(&REQUEST_ID)
@@ -164,19 +185,32 @@ async fn name_request(request: Request<Body>, next: Next) -> Response {
         Some(id) => id.to_owned(),
         None => format!("req_{}", Uuid::now_v7().simple()),
     };
-    let span = tracing::info_span!("request", id = %id, method = %request.method(), path = request.uri().path());
+    // At this level it is on each line, whatever the filter lets through.
+    let span = tracing::error_span!(
+        "request", id = %id, method = %request.method(), path = request.uri().path(),
+        otel.kind = "server", otel.name = metered.name(), http.route = metered.route(), http.response.status_code = Empty,
+    );
+    telemetry::join(&span, trace_of(request.headers()));
     let mut response = async {
         let response = next.run(request).await;
-        tracing::debug!(status = response.status().as_u16(), "answered");
+        let status = response.status().as_u16();
+        tracing::Span::current().record("http.response.status_code", status);
+        tracing::debug!(status, "answered");
         response
     }
     .instrument(span)
     .await
     .into_response();
+    metered.end(response.status());
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
+}
+
+/// The trace that a request is part of (W3C Trace Context).
+fn trace_of(headers: &HeaderMap) -> Option<&str> {
+    headers.get(telemetry::TRACEPARENT)?.to_str().ok()
 }
 
 /// Ids from outside go into logs.

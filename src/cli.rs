@@ -30,6 +30,7 @@ use crate::config::{Config, Flags};
 use crate::error::{Code, Error};
 use crate::import::Overrides;
 use crate::inspect::PicklePolicy;
+use crate::telemetry::Traces;
 use crate::upload::Kind;
 
 /// Ferries models from Hugging Face, Civitai and plain URLs into storage you
@@ -318,13 +319,12 @@ impl Cli {
     }
 
     async fn execute(self, config: Result<Config, Error>) -> Exit {
-        let output = Output::new(self.json, self.quiet, self.no_progress);
-        let config = match config {
-            Ok(config) => config,
-            Err(error) => return output.refuse(&error),
+        let json_logs = config.as_ref().is_ok_and(|config| config.json_logs);
+        let output = Output::new(self.json, self.quiet, self.no_progress, json_logs);
+        let outcome = match config {
+            Ok(config) => Box::pin(self.observed(&output, &config)).await,
+            Err(error) => Err(error),
         };
-        output.start_logs(self.verbose, &config);
-        let outcome = Box::pin(self.command.run(&output, &config)).await;
         outcome.unwrap_or_else(|error| match error.code {
             Code::NotFound => {
                 output.error(&error);
@@ -332,6 +332,22 @@ impl Cli {
             }
             _ => output.refuse(&error),
         })
+    }
+}
+
+impl Cli {
+    /// Runs the command with its logs, and its traces where they are wanted.
+    async fn observed(self, output: &Output, config: &Config) -> Result<Exit, Error> {
+        let traces = match &config.otlp_endpoint {
+            Some(endpoint) => Some(Traces::to(endpoint, &config.service_name)?),
+            None => None,
+        };
+        output.start_logs(self.verbose, config, traces.as_ref());
+        let outcome = Box::pin(self.command.run(output, config)).await;
+        if let Some(traces) = traces {
+            traces.end().await;
+        }
+        outcome
     }
 }
 

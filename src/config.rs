@@ -114,6 +114,10 @@ pub struct Config {
     pub max_queued: u32,
     /// Whether logs are JSON.
     pub json_logs: bool,
+    /// Where traces are sent: an OTLP endpoint.
+    pub otlp_endpoint: Option<SafeUrl>,
+    /// What traces call this program.
+    pub service_name: String,
     /// The log filter, in `RUST_LOG`'s terms.
     pub log_filter: Option<String>,
     /// Everything above, as it was given.
@@ -193,6 +197,10 @@ impl Config {
                 .read(&keys::MAX_QUEUED, parse::queue)?
                 .unwrap_or(u32::MAX),
             json_logs: values.read(&keys::LOG, parse::json_logs)?.unwrap_or(false),
+            otlp_endpoint: values.read(&keys::OTLP_ENDPOINT, parse::url)?,
+            service_name: values
+                .read(&keys::SERVICE_NAME, |text| Ok(text.to_owned()))?
+                .unwrap_or_default(),
             log_filter: environment.get("RUST_LOG").cloned(),
             shown: values.shown(&home),
             home,

@@ -33,7 +33,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::broadcast;
 
 pub use self::artifacts::{ArtifactRow, Stored};
-pub use self::counts::Counts;
+pub use self::counts::{Queue, Tallies, Tally};
 pub use self::credentials::CredentialRow;
 use self::db::{Db, fetch_optional};
 pub use self::entities::EntityRow;
@@ -45,7 +45,7 @@ pub use self::moves::{Entity, EntityFile};
 pub use self::once::{Created, Once};
 pub use self::place::{Database, PostgresTarget};
 pub use self::queue::Terms;
-pub use self::signals::Signal;
+pub use self::signals::{Following, Signal};
 pub use self::syncs::{
     NewSync, RunCause, RunCounts, RunRow, RunStatus, SyncClaim, SyncItem, SyncRow,
 };
@@ -110,6 +110,12 @@ impl Records {
     /// that other processes make.
     pub fn signals(&self) -> broadcast::Receiver<Signal> {
         self.db.subscribe()
+    }
+
+    /// Hears of changes to this upload alone, from now on: what to wait with
+    /// where thousands do.
+    pub fn following(&self, upload: &str) -> Following {
+        self.db.following(upload)
     }
 
     /// Whether [`Records::signals`] tells what other processes do. Where it

@@ -29,6 +29,9 @@ pub struct ImportRequest {
     /// What this import may do beyond the configuration.
     #[serde(default)]
     pub overrides: Overrides,
+    /// The `traceparent` of whatever asked, for the worker to join.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub trace: Option<String>,
     /// The API's `config`, echoed on the record.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub config: Option<serde_json::Value>,
@@ -48,6 +51,7 @@ impl ImportRequest {
             register: true,
             priority: 0,
             overrides: Overrides::default(),
+            trace: None,
             config: None,
             asset_options: None,
         }

@@ -18,6 +18,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 use uuid::Uuid;
 
 pub use self::errand::{Ended, Errand, Outcome};
@@ -244,7 +245,7 @@ fn keep_lease(
     lease: Duration,
     working: CancellationToken,
 ) -> AbortOnDropHandle<()> {
-    AbortOnDropHandle::new(tokio::spawn(async move {
+    let keeping = async move {
         let mut signals = records.signals();
         let renewal = lease / 3;
         let mut held_until = Instant::now() + lease;
@@ -262,7 +263,8 @@ fn keep_lease(
             }
         }
         working.cancel();
-    }))
+    };
+    AbortOnDropHandle::new(tokio::spawn(keeping.in_current_span()))
 }
 
 /// Returns after `wait`, or earlier when the upload is said to have changed.

@@ -16,6 +16,7 @@ use super::problem::{Problem, ProblemBody};
 use super::{Api, plan, request};
 use crate::error::{Code, Error};
 use crate::records::{ArtifactRow, Created, Filter, NewUpload, Once};
+use crate::telemetry;
 use crate::upload::{ArtifactStatus, Upload, UploadSource, UploadStatus, Verification};
 
 /// Records on a page, at most and unless asked otherwise.
@@ -52,7 +53,8 @@ pub(super) async fn create(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let (Query(query), body) = (query?, body?);
-    let asked = request::read(&api, &caller, &body)?;
+    let mut asked = request::read(&api, &caller, &body)?;
+    asked.request.trace = telemetry::current(super::trace_of(&headers));
     match query.dry_run.as_deref() {
         None | Some("false" | "") => {}
         Some("true" | "api") => return plan::answer(&api, &asked.request).await,

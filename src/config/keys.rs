@@ -100,6 +100,14 @@ pub(super) const PUBLIC_URL: Key = key("public_url", &["MODELFERRY_PUBLIC_URL"],
 pub(super) const MAX_QUEUED: Key = key("max_queued", &["MODELFERRY_MAX_QUEUED"], || {
     Some("10000".into())
 });
+pub(super) const OTLP_ENDPOINT: Key = key(
+    "otlp_endpoint",
+    &["OTEL_EXPORTER_OTLP_ENDPOINT"],
+    none,
+);
+pub(super) const SERVICE_NAME: Key = key("service_name", &["OTEL_SERVICE_NAME"], || {
+    Some("modelferry".into())
+});
 pub(super) const LOG: Key = key("log", &["MODELFERRY_LOG"], || Some("text".into()));
 
 /// Names the point at which a debug build ends itself, for crash tests.
@@ -136,6 +144,8 @@ pub const KEYS: &[Key] = &[
     PUBLIC_URL,
     MAX_QUEUED,
     LOG,
+    OTLP_ENDPOINT,
+    SERVICE_NAME,
 ];
 
 /// The token that `hf auth login` wrote: `HF_TOKEN_PATH`, else `token` in

@@ -16,7 +16,7 @@ use sqlx::{Connection, PgConnection, Postgres, Sqlite, SqliteConnection};
 use tokio::sync::broadcast;
 
 use super::place::Database;
-use super::signals::{CHANNEL, Signal, Signals};
+use super::signals::{Following, Signal, Signals};
 use super::trouble::{broken, unusable};
 use crate::error::Error;
 
@@ -54,7 +54,7 @@ pub(super) enum Conn {
 #[derive(Debug)]
 pub(super) struct Tx {
     inner: Inner,
-    signals: Signals,
+    db: Db,
     pending: Vec<Signal>,
 }
 
@@ -89,17 +89,7 @@ impl Tx {
 
     /// Wakes whoever waits for this, once the transaction holds.
     pub async fn signal(&mut self, signal: Signal) -> Result<(), Error> {
-        match &mut self.inner {
-            Inner::Sqlite(_) => self.pending.push(signal),
-            Inner::Postgres(tx) => {
-                sqlx::query("SELECT pg_notify($1, $2)")
-                    .bind(CHANNEL)
-                    .bind(signal.payload())
-                    .execute(&mut **tx)
-                    .await
-                    .map_err(broken)?;
-            }
-        }
+        self.pending.push(signal);
         Ok(())
     }
 
@@ -109,8 +99,13 @@ impl Tx {
             Inner::Postgres(tx) => tx.commit().await,
         }
         .map_err(broken)?;
-        for signal in self.pending {
-            self.signals.send(signal);
+        match &self.db.pool {
+            Pool::Sqlite(_) => {
+                for signal in self.pending {
+                    self.db.signals.send(signal);
+                }
+            }
+            Pool::Postgres(pool) => self.db.signals.say(pool, self.pending).await,
         }
         Ok(())
     }
@@ -147,7 +142,7 @@ impl Db {
         };
         Ok(Tx {
             inner: inner.map_err(broken)?,
-            signals: self.signals.clone(),
+            db: self.clone(),
             pending: Vec::new(),
         })
     }
@@ -177,9 +172,25 @@ impl Db {
         self.signals.subscribe()
     }
 
+    /// The same for one upload alone.
+    pub fn following(&self, upload: &str) -> Following {
+        if let Pool::Postgres(pool) = &self.pool {
+            self.signals.listen(pool);
+        }
+        self.signals.following(upload)
+    }
+
     /// Whether a server keeps the time for its processes.
     pub const fn is_server(&self) -> bool {
         matches!(self.pool, Pool::Postgres(_))
+    }
+
+    /// Connections that are open, and those of them that nobody uses.
+    pub fn connections(&self) -> (u32, usize) {
+        match &self.pool {
+            Pool::Sqlite(pool) => (pool.size(), pool.num_idle()),
+            Pool::Postgres(pool) => (pool.size(), pool.num_idle()),
+        }
     }
 
     pub async fn close(&self) {

@@ -7,12 +7,15 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::Worker;
 use super::recorder::Recorder;
 use crate::error::{Code, Error, Stop};
 use crate::import::Ferry;
 use crate::records::{Claim, Signal, Terms};
+use crate::telemetry;
 
 /// How often the queue is looked at though nobody said that something is in it.
 const POLL: Duration = Duration::from_secs(1);
@@ -93,11 +96,23 @@ impl Pool {
     }
 
     async fn work(&self, claim: Claim, cancel: &CancellationToken) {
+        let detail = &claim.detail;
+        let (id, owner) = (&detail.upload.id, &detail.upload.owner_id);
+        // At this level it is on each line, whatever the filter lets through.
+        let span = tracing::error_span!(
+            "upload", %id, %owner, attempt = claim.attempt(), otel.kind = "consumer",
+            otel.status_code = Empty, error.type = Empty,
+        );
+        telemetry::join(&span, detail.request.trace.as_deref());
+        self.work_within(claim, cancel).instrument(span).await;
+    }
+
+    async fn work_within(&self, claim: Claim, cancel: &CancellationToken) {
         let (owner, id) = (
             claim.detail.upload.owner_id.clone(),
             claim.upload_id().to_owned(),
         );
-        tracing::info!(upload = %id, %owner, "begins");
+        tracing::info!("begins");
         let outcome = if claim.is_worn_out() {
             self.give_up(&claim).await
         } else {
@@ -117,11 +132,14 @@ impl Pool {
             outcome
         };
         match outcome {
-            Ok(()) => tracing::info!(upload = %id, "done"),
+            Ok(()) => tracing::info!("done"),
             Err(Stop::Failed(error)) => {
-                tracing::warn!(upload = %id, %error, code = %error.code, "failed");
+                let span = Span::current();
+                span.record("otel.status_code", "error");
+                span.record("error.type", error.code.as_str());
+                tracing::warn!(%error, code = %error.code, "failed");
             }
-            Err(Stop::Interrupted) => tracing::info!(upload = %id, "put back"),
+            Err(Stop::Interrupted) => tracing::info!("put back"),
             Err(Stop::LeaseLost) => self.tidy_up(&owner, &id).await,
         }
     }
@@ -146,9 +164,9 @@ impl Pool {
         let cancelled = detail
             .error
             .is_some_and(|error| error.code == Code::Cancelled);
-        tracing::info!(upload = %id, cancelled, "let go");
+        tracing::info!(cancelled, "let go");
         if cancelled && let Err(error) = self.ferry.storage.discard_upload(id).await {
-            tracing::warn!(upload = %id, %error, "staged bytes stay until the next start");
+            tracing::warn!(%error, "staged bytes stay until the next start");
         }
     }
 

@@ -1,5 +1,8 @@
 //! A request as data, so that it can be asked again and redirected.
 
+use std::borrow::Cow;
+
+use bytes::Bytes;
 use reqwest::header;
 
 use crate::artifact::{ByteRange, Validator};
@@ -26,9 +29,17 @@ pub struct Request {
     pub url: SafeUrl,
     credential: Option<HostCredential>,
     range: Option<ByteRange>,
-    form: Option<String>,
+    body: Option<Payload>,
+    headers: Vec<(Cow<'static, str>, String)>,
     pub(super) best_effort: bool,
     pub(super) is_counted: bool,
+}
+
+/// What a POST carries.
+#[derive(Debug, Clone)]
+struct Payload {
+    media_type: &'static str,
+    bytes: Bytes,
 }
 
 impl Request {
@@ -39,7 +50,8 @@ impl Request {
             url,
             credential: None,
             range: None,
-            form: None,
+            body: None,
+            headers: Vec::new(),
             best_effort: false,
             is_counted: false,
         }
@@ -55,10 +67,30 @@ impl Request {
 
     /// A POST of a url-encoded form.
     pub fn post_form(url: SafeUrl, form: String) -> Self {
+        Self::post(url, "application/x-www-form-urlencoded", form.into())
+    }
+
+    /// A POST of JSON.
+    pub fn post_json(url: SafeUrl, json: impl Into<Bytes>) -> Self {
+        Self::post(url, "application/json", json.into())
+    }
+
+    /// A POST of these bytes.
+    pub fn post(url: SafeUrl, media_type: &'static str, bytes: Bytes) -> Self {
         Self {
-            form: Some(form),
+            body: Some(Payload { media_type, bytes }),
             ..Self::get(url)
         }
+    }
+
+    /// Adds a header for this URL alone: no redirect takes it along.
+    pub fn header(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<String>,
+    ) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
     }
 
     /// Sends `Authorization: Bearer` to this URL's origin and nowhere else.
@@ -111,22 +143,26 @@ impl Request {
         if !self.url.same_origin(&target) {
             next.credential = None;
         }
-        next.form = None;
+        next.body = None;
+        next.headers.clear();
         next.url = target;
         Ok(next)
     }
 
     pub(super) fn build(&self, client: &reqwest::Client) -> reqwest::RequestBuilder {
         let url = self.url.as_url().clone();
-        let mut builder = match (&self.form, self.method) {
-            (Some(form), _) => client
+        let mut builder = match (&self.body, self.method) {
+            (Some(Payload { media_type, bytes }), _) => client
                 .post(url)
-                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(form.clone()),
+                .header(header::CONTENT_TYPE, *media_type)
+                .body(bytes.clone()),
             (None, Method::Get) => client.get(url),
             (None, Method::Head) => client.head(url),
         };
         builder = builder.header(header::ACCEPT_ENCODING, "identity");
+        for (name, value) in &self.headers {
+            builder = builder.header(&**name, value);
+        }
         builder = match &self.credential {
             Some(HostCredential::Bearer(token)) => builder.bearer_auth(token.expose()),
             Some(HostCredential::Basic(pair)) => {
