@@ -111,13 +111,24 @@ impl Api {
             .route("/models/{id}/files/{*path}", get(entities::model_file))
             .route("/assets/{id}", get(entities::asset))
             .route("/assets/{id}/files/{*path}", get(entities::asset_file));
-        Router::new()
+        let rest = Router::new()
             .nest("/v1", v1)
+            .route("/openapi.json", get(openapi::document))
+            .route("/docs", get(openapi::page));
+        self.completed(rest)
+    }
+
+    /// The routes of a process that works and answers no client.
+    fn operators_router(self) -> Router {
+        self.completed(Router::new())
+    }
+
+    /// What every process answers, and how it answers all else.
+    fn completed(self, routes: Router<Self>) -> Router {
+        routes
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready))
             .route("/metrics", get(metrics::answer))
-            .route("/openapi.json", get(openapi::document))
-            .route("/docs", get(openapi::page))
             .fallback(nothing_here)
             .method_not_allowed_fallback(wrong_method)
             .layer(DefaultBodyLimit::max(READ_LIMIT))
@@ -131,19 +142,35 @@ impl Api {
     /// When the listener fails.
     pub async fn serve(self, listener: TcpListener) -> Result<(), Error> {
         let closing = self.settings().closing.clone();
-        let stopping = closing.clone();
-        let router = self.router();
-        let serving = axum::serve(listener, router)
-            .with_graceful_shutdown(async move { stopping.cancelled().await })
-            .into_future();
-        let too_long = async {
-            closing.cancelled().await;
-            tokio::time::sleep(GRACE).await;
-        };
-        tokio::select! {
-            served = serving => served.map_err(|error| Error::internal("answering requests", error)),
-            () = too_long => Ok(()),
-        }
+        answer(listener, self.router(), closing).await
+    }
+
+    /// Answers operators alone, until `closing`: `/healthz`, `/readyz` and `/metrics`.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn serve_operators(self, listener: TcpListener) -> Result<(), Error> {
+        let closing = self.settings().closing.clone();
+        answer(listener, self.operators_router(), closing).await
+    }
+}
+
+async fn answer(
+    listener: TcpListener,
+    router: Router,
+    closing: CancellationToken,
+) -> Result<(), Error> {
+    let stopping = closing.clone();
+    let serving = axum::serve(listener, router)
+        .with_graceful_shutdown(async move { stopping.cancelled().await })
+        .into_future();
+    let too_long = async {
+        closing.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        served = serving => served.map_err(|error| Error::internal("answering requests", error)),
+        () = too_long => Ok(()),
     }
 }
 

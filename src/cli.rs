@@ -240,6 +240,9 @@ struct ServeArgs {
 
 #[derive(Debug, Args)]
 struct WorkerArgs {
+    /// Answer /healthz, /readyz and /metrics on this address and port
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<std::net::SocketAddr>,
     /// Uploads worked on at once [default: the setting `workers`]
     #[arg(long, value_name = "N", value_parser = workers)]
     workers: Option<usize>,

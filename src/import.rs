@@ -118,7 +118,10 @@ impl Import<'_> {
         let missing = self.judge_early(&plan, missing).await?;
         self.transfer(&plan, missing).await?;
         self.validating().await?;
-        let found = self.inspect(&plan).instrument(info_span!("inspect")).await?;
+        let found = self
+            .inspect(&plan)
+            .instrument(info_span!("inspect"))
+            .await?;
         self.validated(&found).await?;
         if !self.claim.detail.request.register {
             return self.complete().await;

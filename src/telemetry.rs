@@ -100,7 +100,8 @@ impl Traces {
     /// Sends what is left, as far as the collector takes it in time.
     pub async fn end(self) {
         // The exporter's own thread is waited for.
-        let ended = tokio::task::spawn_blocking(move || self.provider.shutdown_with_timeout(PATIENCE));
+        let ended =
+            tokio::task::spawn_blocking(move || self.provider.shutdown_with_timeout(PATIENCE));
         if let Ok(Err(error)) = ended.await {
             tracing::debug!(%error, "the last traces were not sent");
         }
@@ -150,14 +151,27 @@ impl HttpClient for Courier {
         let url = SafeUrl::parse(&parts.uri.to_string())?;
         let mut outgoing = Outgoing::post(url, "application/x-protobuf", body).best_effort();
         // Those of OTEL_EXPORTER_OTLP_HEADERS; the others are set with the body.
-        let own = parts.headers.iter().filter(|(name, _)| !name.as_str().starts_with("content-"));
+        let own = parts
+            .headers
+            .iter()
+            .filter(|(name, _)| !name.as_str().starts_with("content-"));
         for (name, value) in own {
             outgoing = outgoing.header(name.as_str().to_owned(), value.to_str()?);
         }
         let http = self.http.clone();
-        let answer = self.runtime.spawn(async move { http.send(&outgoing).await }).await?;
-        self.say(answer.as_ref().map_err(|error| error.message.as_str()).map(|answer| answer.status));
-        Ok(Response::builder().status(answer?.status).body(Bytes::new())?)
+        let answer = self
+            .runtime
+            .spawn(async move { http.send(&outgoing).await })
+            .await?;
+        self.say(
+            answer
+                .as_ref()
+                .map_err(|error| error.message.as_str())
+                .map(|answer| answer.status),
+        );
+        Ok(Response::builder()
+            .status(answer?.status)
+            .body(Bytes::new())?)
     }
 }
 
@@ -185,8 +199,14 @@ mod tests {
         let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let cases = [
             (good, Some(good)),
-            ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", None),
-            ("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01", None),
+            (
+                "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+                None,
+            ),
+            (
+                "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+                None,
+            ),
             ("a token", None),
             ("", None),
         ];

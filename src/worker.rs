@@ -18,7 +18,8 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::Instrument;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 pub use self::errand::{Ended, Errand, Outcome};
@@ -28,6 +29,7 @@ use crate::import::{self, Ferry};
 use crate::progress::Observer;
 use crate::records::{Claim, Records, Signal, Standing};
 use crate::storage::Storage;
+use crate::telemetry;
 use crate::upload::Upload;
 
 /// How long a claim holds without being renewed.
@@ -176,7 +178,9 @@ impl Worker {
                 () = tokio::time::sleep(POLL) => {}
             }
         };
+        let span = span_of(&claim);
         self.work(ferry, claim, LEASE, resolved, observer, cancel)
+            .instrument(span)
             .await
     }
 
@@ -198,6 +202,11 @@ impl Worker {
             never = self.keep_freeing_the_dead(&ferry.records) => match never {},
         };
         drop(keeper);
+        if let Err(Stop::Failed(error)) = &outcome {
+            let span = Span::current();
+            span.record("otel.status_code", "error");
+            span.record("error.type", error.code.as_str());
+        }
         if outcome.is_err() {
             match ferry.records.release(&claim).await {
                 Ok(held) if !held && matches!(outcome, Err(Stop::Interrupted)) => {
@@ -235,6 +244,20 @@ impl Drop for Worker {
             let _ = fs::remove_file(&self.lock_path);
         }
     }
+}
+
+/// What every line and every span about an upload belongs to; part of the
+/// trace of whatever asked for it.
+fn span_of(claim: &Claim) -> Span {
+    let detail = &claim.detail;
+    // At this level it is on each line, whatever the filter lets through.
+    let span = tracing::error_span!(
+        "upload",
+        id = claim.upload_id(), owner = %detail.upload.owner_id, attempt = claim.attempt(),
+        otel.kind = "consumer", otel.status_code = Empty, error.type = Empty,
+    );
+    telemetry::join(&span, detail.request.trace.as_deref());
+    span
 }
 
 /// Renews a claim for as long as the handle lives. Work ends before a lease

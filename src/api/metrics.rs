@@ -76,7 +76,11 @@ impl Meters {
         let help = "Requests that were answered";
         registry.register("http_requests", help, meters.requests.clone());
         let help = "Seconds from a request to the head of its answer";
-        registry.register("http_request_duration_seconds", help, meters.durations.clone());
+        registry.register(
+            "http_request_duration_seconds",
+            help,
+            meters.durations.clone(),
+        );
         let help = "Requests whose answer has not begun";
         registry.register("http_requests_in_flight", help, meters.in_flight.clone());
         let help = "Event streams that are open";

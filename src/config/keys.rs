@@ -100,11 +100,7 @@ pub(super) const PUBLIC_URL: Key = key("public_url", &["MODELFERRY_PUBLIC_URL"],
 pub(super) const MAX_QUEUED: Key = key("max_queued", &["MODELFERRY_MAX_QUEUED"], || {
     Some("10000".into())
 });
-pub(super) const OTLP_ENDPOINT: Key = key(
-    "otlp_endpoint",
-    &["OTEL_EXPORTER_OTLP_ENDPOINT"],
-    none,
-);
+pub(super) const OTLP_ENDPOINT: Key = key("otlp_endpoint", &["OTEL_EXPORTER_OTLP_ENDPOINT"], none);
 pub(super) const SERVICE_NAME: Key = key("service_name", &["OTEL_SERVICE_NAME"], || {
     Some("modelferry".into())
 });

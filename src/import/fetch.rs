@@ -278,7 +278,12 @@ impl Import<'_> {
             admits: &admits,
             cancel: stop,
         };
-        let span = info_span!("transfer", path = artifact.path.as_str(), size = Empty, bytes = Empty);
+        let span = info_span!(
+            "transfer",
+            path = artifact.path.as_str(),
+            size = Empty,
+            bytes = Empty
+        );
         let run = self.ferry.engine.run(job).instrument(span.clone()).await;
         span.record("bytes", meter.received());
         match run {

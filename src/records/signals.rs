@@ -198,11 +198,12 @@ impl Said {
         }
         let payloads: Vec<&str> = signals.iter().map(Signal::payload).collect();
         // PostgreSQL itself leaves out what is said twice.
-        let said = sqlx::query("SELECT pg_notify($1, payload) FROM UNNEST($2::TEXT[]) AS said (payload)")
-            .bind(CHANNEL)
-            .bind(payloads)
-            .execute(pool)
-            .await;
+        let said =
+            sqlx::query("SELECT pg_notify($1, payload) FROM UNNEST($2::TEXT[]) AS said (payload)")
+                .bind(CHANNEL)
+                .bind(payloads)
+                .execute(pool)
+                .await;
         if let Err(error) = said {
             tracing::debug!(%error, "others will find out for themselves what changed");
         }

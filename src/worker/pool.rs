@@ -7,15 +7,13 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::field::Empty;
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
-use super::Worker;
 use super::recorder::Recorder;
+use super::{Worker, span_of};
 use crate::error::{Code, Error, Stop};
 use crate::import::Ferry;
 use crate::records::{Claim, Signal, Terms};
-use crate::telemetry;
 
 /// How often the queue is looked at though nobody said that something is in it.
 const POLL: Duration = Duration::from_secs(1);
@@ -96,14 +94,7 @@ impl Pool {
     }
 
     async fn work(&self, claim: Claim, cancel: &CancellationToken) {
-        let detail = &claim.detail;
-        let (id, owner) = (&detail.upload.id, &detail.upload.owner_id);
-        // At this level it is on each line, whatever the filter lets through.
-        let span = tracing::error_span!(
-            "upload", %id, %owner, attempt = claim.attempt(), otel.kind = "consumer",
-            otel.status_code = Empty, error.type = Empty,
-        );
-        telemetry::join(&span, detail.request.trace.as_deref());
+        let span = span_of(&claim);
         self.work_within(claim, cancel).instrument(span).await;
     }
 
@@ -134,9 +125,6 @@ impl Pool {
         match outcome {
             Ok(()) => tracing::info!("done"),
             Err(Stop::Failed(error)) => {
-                let span = Span::current();
-                span.record("otel.status_code", "error");
-                span.record("error.type", error.code.as_str());
                 tracing::warn!(%error, code = %error.code, "failed");
             }
             Err(Stop::Interrupted) => tracing::info!("put back"),

@@ -73,7 +73,10 @@ pub async fn run(options: Options) -> Result<()> {
         creates.len(),
         shared.options.connections,
     );
-    println!("retrieves {:.0} a second beside them; {reads}", reads.len() as f64 / seconds);
+    println!(
+        "retrieves {:.0} a second beside them; {reads}",
+        reads.len() as f64 / seconds
+    );
     Ok(())
 }
 
@@ -130,7 +133,9 @@ struct Pace {
 
 fn pace(rate: u32, connections: usize, nth: usize) -> Pace {
     let every = (rate > 0).then(|| Duration::from_secs_f64(connections as f64 / f64::from(rate)));
-    let share = every.unwrap_or_default().mul_f64(nth as f64 / connections as f64);
+    let share = every
+        .unwrap_or_default()
+        .mul_f64(nth as f64 / connections as f64);
     Pace {
         every,
         due: Instant::now() + share,

@@ -48,7 +48,11 @@ pub async fn run(options: Options) -> Result<()> {
     let heard = Arc::new(Heard::default());
     let (began, mut followers) = (Instant::now(), JoinSet::new());
     open(&options, &uploads, &heard, &mut followers).await?;
-    println!("streams   {} open after {:.1} s", options.streams, began.elapsed().as_secs_f64());
+    println!(
+        "streams   {} open after {:.1} s",
+        options.streams,
+        began.elapsed().as_secs_f64()
+    );
     tokio::time::sleep(Duration::from_secs(5)).await;
     let claims = claim(&records, &options).await?;
     let (before, began) = (heard.events.load(Ordering::Relaxed), Instant::now());
@@ -114,7 +118,9 @@ async fn listen(mut connection: Connection, heard: &Heard) -> Result<()> {
     loop {
         let text = connection.next().await?;
         if text.is_empty() {
-            heard.cut.fetch_add(usize::from(!is_over), Ordering::Relaxed);
+            heard
+                .cut
+                .fetch_add(usize::from(!is_over), Ordering::Relaxed);
             return Ok(());
         }
         let events = text.matches("event: ").count();
@@ -138,7 +144,12 @@ async fn claim(records: &Records, options: &Options) -> Result<Vec<Claim>> {
     };
     let mut claims = VecDeque::new();
     while claims.len() < options.moving {
-        claims.push_back(records.claim_next(&terms).await?.ok_or("nothing to claim")?);
+        claims.push_back(
+            records
+                .claim_next(&terms)
+                .await?
+                .ok_or("nothing to claim")?,
+        );
     }
     Ok(claims.into())
 }

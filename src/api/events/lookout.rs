@@ -96,7 +96,10 @@ impl Drop for Lookout {
     fn drop(&mut self) {
         let mut lookouts = self.of.lock();
         // Another may look there since.
-        if lookouts.get(&self.upload).is_some_and(|it| it.strong_count() == 0) {
+        if lookouts
+            .get(&self.upload)
+            .is_some_and(|it| it.strong_count() == 0)
+        {
             lookouts.remove(&self.upload);
         }
     }
@@ -124,7 +127,8 @@ impl Looking {
                     if glance.is_some_and(|glance| glance.status.is_terminal()) {
                         return;
                     }
-                    self.wait(glance.is_some_and(|glance| glance.is_worked_on)).await;
+                    self.wait(glance.is_some_and(|glance| glance.is_worked_on))
+                        .await;
                 }
                 Err(error) if error.code == Code::NotFound => {
                     self.sender.send_replace(Sight::Gone);
@@ -167,7 +171,11 @@ impl Looking {
         let wait = if is_worked_on {
             MOVING
         } else {
-            let least = if self.records.hears_others() { RESTING } else { UNHEARD };
+            let least = if self.records.hears_others() {
+                RESTING
+            } else {
+                UNHEARD
+            };
             let others = self.of.upgrade().map_or(0, |of| of.lock().len());
             scattered(least.max(Duration::from_millis((others * 1000 / LOOKS) as u64)))
         };

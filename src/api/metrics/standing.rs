@@ -38,13 +38,25 @@ pub(super) fn registry(tallies: &Tallies, queue: &Queue, connections: (u32, usiz
     let help = "Moves of uploads by the status they led to";
     registry.register("upload_moves", help, counters(&tallies.moves, by_status));
     let help = "Failures of uploads by code, those that were retried since as well";
-    registry.register("upload_failures", help, counters(&tallies.failures, by_code));
+    registry.register(
+        "upload_failures",
+        help,
+        counters(&tallies.failures, by_code),
+    );
     let help = "Bytes that came over the wire, of files that ended";
-    registry.register("transferred_bytes", help, counters(&tallies.bytes, by_provider));
+    registry.register(
+        "transferred_bytes",
+        help,
+        counters(&tallies.bytes, by_provider),
+    );
     put_jobs(&mut registry, tallies, queue);
     let (open, idle) = connections;
     let help = "Connections of this process to its database";
-    registry.register("database_connections", help, ConstGauge::new(i64::from(open)));
+    registry.register(
+        "database_connections",
+        help,
+        ConstGauge::new(i64::from(open)),
+    );
     let help = "Of these, those that nobody uses";
     let idle = i64::try_from(idle).unwrap_or(i64::MAX);
     registry.register("database_connections_idle", help, ConstGauge::new(idle));
