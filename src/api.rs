@@ -23,10 +23,11 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Router, body::Body};
+use axum::{Router, ServiceExt, body::Body};
 use modelferry_providers::net::AddressGuard;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tower::util::ServiceExt as _;
 use tracing::Instrument;
 use tracing::field::Empty;
 use uuid::Uuid;
@@ -161,7 +162,10 @@ async fn answer(
     closing: CancellationToken,
 ) -> Result<(), Error> {
     let stopping = closing.clone();
-    let serving = axum::serve(listener, router)
+    // A router that is served itself is built anew for each connection, of which there may be thousands.
+    let router = router.with_state::<()>(());
+    let service = tower::service_fn(move |request: Request<Body>| router.clone().oneshot(request));
+    let serving = axum::serve(listener, service.into_make_service())
         .with_graceful_shutdown(async move { stopping.cancelled().await })
         .into_future();
     let too_long = async {

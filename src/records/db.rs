@@ -5,6 +5,7 @@
 //! placeholders, milliseconds for times, and text for ids and JSON: what
 //! SQLite and PostgreSQL read alike.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
@@ -13,7 +14,8 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Connection, PgConnection, Postgres, Sqlite, SqliteConnection};
-use tokio::sync::broadcast;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::time::timeout;
 
 use super::place::Database;
 use super::signals::{Following, Signal, Signals};
@@ -22,6 +24,12 @@ use crate::error::Error;
 
 /// Connections of one process to its database.
 const CONNECTIONS: u32 = 16;
+/// Transactions at once. Some connections are left: nobody who reads waits until
+/// the disk has taken what others write.
+const WRITERS: usize = 12;
+/// SQLite has one writer at a time. Those of this process wait in line for it,
+/// instead of asking again and again who happens to be first.
+const SQLITE_WRITERS: usize = 1;
 /// How long a query waits for a connection. A PostgreSQL that is restarted
 /// within it is not even noticed by those who wait.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -35,6 +43,7 @@ const ROLLING: bool = true;
 pub(super) struct Db {
     pool: Pool,
     signals: Signals,
+    writers: Arc<Semaphore>,
 }
 
 #[derive(Debug, Clone)]
@@ -56,6 +65,7 @@ pub(super) struct Tx {
     inner: Inner,
     db: Db,
     pending: Vec<Signal>,
+    turn: OwnedSemaphorePermit,
 }
 
 #[derive(Debug)]
@@ -99,6 +109,8 @@ impl Tx {
             Inner::Postgres(tx) => tx.commit().await,
         }
         .map_err(broken)?;
+        // Whoever hears of it may want to write.
+        drop(self.turn);
         match &self.db.pool {
             Pool::Sqlite(_) => {
                 for signal in self.pending {
@@ -118,9 +130,14 @@ impl Db {
             Database::Sqlite(path) => open_sqlite(place, path).await?,
             Database::Postgres(target) => open_postgres(place, target.options()).await?,
         };
+        let writers = match &pool {
+            Pool::Sqlite(_) => SQLITE_WRITERS,
+            Pool::Postgres(_) => WRITERS,
+        };
         Ok(Self {
             pool,
             signals: Signals::default(),
+            writers: Arc::new(Semaphore::new(writers)),
         })
     }
 
@@ -136,6 +153,9 @@ impl Db {
     /// A transaction that may write. On SQLite it takes the write lock at
     /// once, which is what keeps two of them from failing halfway.
     pub async fn write(&self) -> Result<Tx, Error> {
+        let turn = timeout(PATIENCE, self.writers.clone().acquire_owned()).await;
+        let turn = turn.map_err(|_| broken(sqlx::Error::PoolTimedOut))?;
+        let turn = turn.map_err(|_| broken(sqlx::Error::PoolClosed))?;
         let inner = match &self.pool {
             Pool::Sqlite(pool) => pool.begin_with("BEGIN IMMEDIATE").await.map(Inner::Sqlite),
             Pool::Postgres(pool) => pool.begin().await.map(Inner::Postgres),
@@ -144,6 +164,7 @@ impl Db {
             inner: inner.map_err(broken)?,
             db: self.clone(),
             pending: Vec::new(),
+            turn,
         })
     }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
@@ -117,7 +118,8 @@ impl Looking {
     async fn run(mut self) {
         let mut last = Arc::new(Standing::default());
         loop {
-            match self.look(&last).await {
+            // In a box for as long as it takes: thousands wait, and few look.
+            match self.look(&last).boxed().await {
                 Ok(now) => {
                     let (glance, is_new) = (now.glance, now != *last);
                     if is_new {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Server, one_file, one_slow_file};
 use crate::support::Home;
+use modelferry::records::Records;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_and_metrics_need_no_key() {
@@ -330,4 +331,84 @@ async fn a_server_that_is_asked_to_end_puts_its_work_back_and_ends() {
     assert_eq!(ran.status, Some(0), "{ran:?}");
     let shown = home.succeed(&["uploads", "list", "--json"]).one_line();
     assert_eq!(shown["status"], "pending");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_asked_to_end_under_load_loses_nothing_that_it_answered() {
+    let (hub, url) = one_slow_file().await;
+    let home = Home::of(&hub);
+    let key = super::Key::make(&home, &[]);
+    let listen = format!("127.0.0.1:{}", super::free_port());
+    let running = home.start(&["serve", "--listen", &listen, "--workers", "2"]);
+    let at = format!("http://{listen}/v1/uploads");
+    let client = reqwest::Client::new();
+    super::until("it answers", async || client.get(&at).send().await.is_ok()).await;
+    let clients: Vec<_> = (0..8)
+        .map(|nth| {
+            let (client, key, at, url) = (client.clone(), key.clone(), at.clone(), url.clone());
+            tokio::spawn(async move {
+                let mut made = Vec::new();
+                for round in 0.. {
+                    let url = format!("{url}?{nth}-{round}");
+                    let body = serde_json::json!({ "url": url, "kind": "asset" }).to_string();
+                    let request = client.post(&at).basic_auth(&key.id, Some(&key.secret));
+                    let Ok(answer) = request.body(body).send().await else {
+                        break;
+                    };
+                    assert_eq!(answer.status(), 200);
+                    let Ok(text) = answer.text().await else {
+                        break;
+                    };
+                    let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+                    made.push(answer["upload"]["id"].as_str().unwrap().to_owned());
+                }
+                made
+            })
+        })
+        .collect();
+    super::until("work is under way", async || {
+        hub.bytes_sent(modelferry_fixtures::Site::Files) > 1000
+    })
+    .await;
+    running.signal("TERM");
+    let asked = Instant::now();
+    let ran = tokio::task::spawn_blocking(|| running.ended())
+        .await
+        .unwrap();
+    assert!(asked.elapsed() < Duration::from_secs(30), "{ran:?}");
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    let mut made = 0;
+    let records = Records::open(home.path().join("modelferry.db").as_path())
+        .await
+        .unwrap();
+    for client in clients {
+        for id in client.await.unwrap() {
+            records.get("local", &id).await.unwrap();
+            made += 1;
+        }
+    }
+    assert!(made > 0, "nobody was answered");
+    // What was worked on is anybody's at once.
+    assert_eq!(records.queue().await.unwrap().running, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_tells_operators_how_it_is_and_clients_nothing() {
+    let (hub, _) = one_file(10).await;
+    let home = Home::of(&hub);
+    let listen = format!("127.0.0.1:{}", super::free_port());
+    let worker = home.start(&["worker", "--workers", "1", "--listen", &listen]);
+    let status = async |path: &str| {
+        let answer = reqwest::get(format!("http://{listen}{path}")).await;
+        answer.ok().map(|answer| answer.status().as_u16())
+    };
+    super::until("it answers", async || status("/readyz").await == Some(200)).await;
+    assert_eq!(status("/healthz").await, Some(200));
+    assert_eq!(status("/metrics").await, Some(200));
+    assert_eq!(status("/v1/uploads").await, Some(404));
+    worker.signal("TERM");
+    let ran = tokio::task::spawn_blocking(|| worker.ended())
+        .await
+        .unwrap();
+    assert_eq!(ran.status, Some(0), "{ran:?}");
 }
