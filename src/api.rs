@@ -4,15 +4,18 @@
 //! process or any other.
 
 mod auth;
+mod credentials;
 mod entities;
 mod events;
 mod health;
 mod metrics;
 mod openapi;
+mod page;
 mod plan;
 mod problem;
 mod request;
 mod uploads;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,7 +25,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Router, ServiceExt, body::Body};
 use modelferry_providers::net::AddressGuard;
 use tokio::net::TcpListener;
@@ -32,6 +35,7 @@ use tracing::Instrument;
 use tracing::field::Empty;
 use uuid::Uuid;
 
+use self::auth::Revoked;
 use self::events::Lookouts;
 use self::metrics::Meters;
 use self::problem::Problem;
@@ -71,6 +75,7 @@ struct Shared {
     settings: Settings,
     meters: Meters,
     lookouts: Arc<Lookouts>,
+    revoked: Revoked,
 }
 
 impl Api {
@@ -81,11 +86,16 @@ impl Api {
             settings,
             meters: Meters::new(),
             lookouts: Arc::default(),
+            revoked: Revoked::default(),
         }))
     }
 
     fn ferry(&self) -> &Ferry {
         &self.0.ferry
+    }
+
+    fn revoked(&self) -> &Revoked {
+        &self.0.revoked
     }
 
     fn settings(&self) -> &Settings {
@@ -108,6 +118,15 @@ impl Api {
             .route("/uploads/{id}/action", post(uploads::action))
             .route("/uploads/{id}/artifacts", get(uploads::artifacts))
             .route("/uploads/{id}/events", get(events::stream))
+            .route("/credentials", get(credentials::list))
+            .route(
+                "/credentials/{name}",
+                put(credentials::put).delete(credentials::remove),
+            )
+            .route("/webhooks/secret", get(webhooks::secret))
+            .route("/webhooks/secret/rotate", post(webhooks::rotate))
+            .route("/webhooks/deliveries", get(webhooks::deliveries))
+            .route("/webhooks/deliveries/{id}/retry", post(webhooks::retry))
             .route("/models/{id}", get(entities::model))
             .route("/models/{id}/files/{*path}", get(entities::model_file))
             .route("/assets/{id}", get(entities::asset))

@@ -16,6 +16,7 @@ mod session;
 mod uploads;
 mod verify;
 mod watch;
+mod webhooks;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -89,6 +90,11 @@ enum Command {
     Credentials {
         #[command(subcommand)]
         command: credentials::CredentialsCommand,
+    },
+    /// Webhooks: the secret they are signed with, and what was sent
+    Webhooks {
+        #[command(subcommand)]
+        command: webhooks::WebhooksCommand,
     },
     /// Work on whatever is asked for, without an API
     Worker(WorkerArgs),
@@ -373,6 +379,7 @@ impl Command {
             Self::Serve(args) => serve::run(output, config, &args).await,
             Self::Keys { command } => keys::run(output, config, command).await,
             Self::Credentials { command } => credentials::run(output, config, command).await,
+            Self::Webhooks { command } => webhooks::run(output, config, command).await,
             Self::Worker(args) => worker::run(output, config, &args).await,
             Self::Verify(args) => verify::run(output, config, &args).await,
             Self::Gc(args) => gc::run(output, config, &args).await,

@@ -312,6 +312,7 @@ impl Values {
             kinds: self.read(&keys::KINDS, parse::words)?.unwrap_or_default(),
             formats: self.read(&keys::FORMATS, parse::words)?.unwrap_or_default(),
             max_file_size: self.read(&keys::MAX_FILE_SIZE, parse::bytes)?,
+            max_owner_bytes: self.read(&keys::MAX_OWNER_BYTES, parse::bytes)?,
             licenses: self
                 .read(&keys::LICENSES, parse::licenses)?
                 .unwrap_or_default(),

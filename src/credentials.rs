@@ -5,6 +5,7 @@
 //! never in the database.
 
 mod key;
+mod slot;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use modelferry_providers::auth::HostCredential;
 use modelferry_providers::{Auth, Token};
 
 pub use self::key::SecretKey;
+pub use self::slot::Slot;
 use crate::error::{Code, Error};
 use crate::records::CredentialRow;
 
@@ -94,14 +96,22 @@ pub enum Vault {
 }
 
 impl Vault {
-    /// Seals an owner's secret.
+    /// Seals an owner's credential.
     ///
     /// # Errors
     /// When the key can't be read or made.
-    pub async fn seal(
+    pub async fn seal(&self, owner: &str, slot: &Slot, secret: &Token) -> Result<Sealed, Error> {
+        self.seal_for(owner, &slot.purpose(), secret).await
+    }
+
+    /// Seals a secret of an owner for one purpose; for no other it opens.
+    ///
+    /// # Errors
+    /// When the key can't be read or made.
+    pub async fn seal_for(
         &self,
         owner: &str,
-        name: &CredentialName,
+        purpose: &str,
         secret: &Token,
     ) -> Result<Sealed, Error> {
         let key = match self {
@@ -110,7 +120,7 @@ impl Vault {
         };
         let mut text = secret.expose().as_bytes().to_vec();
         let nonce = cipher(&key)?
-            .seal_in_place_append_tag(Aad::from(bound_to(owner, name)), &mut text)
+            .seal_in_place_append_tag(Aad::from(bound_to(owner, purpose)), &mut text)
             .map_err(|error| Error::internal("sealing a credential", error))?;
         Ok(Sealed {
             key_id: key.id(),
@@ -127,18 +137,12 @@ impl Vault {
     /// has the key.
     pub async fn open(&self, rows: &[CredentialRow]) -> Result<Auth, Error> {
         let mut auth = Auth::default();
-        let Some(first) = rows.first() else {
-            return Ok(auth);
-        };
-        let key = match self {
-            Self::Given(key) => key.clone(),
-            Self::File(path) => key::read(path)
-                .await?
-                .ok_or_else(|| other_key(first, &format!("{} is not there", path.display())))?,
-        };
         for row in rows {
-            let secret = self.open_one(&key, row)?;
-            match &row.name {
+            let opened = self
+                .open_for(&row.owner, &row.slot.purpose(), &row.sealed)
+                .await;
+            let secret = opened.map_err(|fault| fault.of_credential(row))?;
+            match row.slot.target() {
                 CredentialName::HuggingFace => auth.huggingface = Some(secret),
                 CredentialName::Civitai => auth.civitai = Some(secret),
                 CredentialName::Host(host) => {
@@ -149,32 +153,93 @@ impl Vault {
         Ok(auth)
     }
 
-    fn open_one(&self, key: &SecretKey, row: &CredentialRow) -> Result<Token, Error> {
-        let sealed = &row.sealed;
+    /// Opens a secret that was sealed for this owner and purpose.
+    ///
+    /// # Errors
+    /// Why it does not open; whoever asked knows what it is the secret of.
+    pub(crate) async fn open_for(
+        &self,
+        owner: &str,
+        purpose: &str,
+        sealed: &Sealed,
+    ) -> Result<Token, Fault> {
+        let other = |why: String| Fault::OtherKey {
+            sealed_with: sealed.key_id.clone(),
+            why,
+        };
+        let (key, place) = match self {
+            Self::Given(key) => (key.clone(), "MODELFERRY_SECRET_KEY".to_owned()),
+            Self::File(path) => {
+                let place = path.display().to_string();
+                let key = key::read(path).await.map_err(Fault::Key)?;
+                (
+                    key.ok_or_else(|| other(format!("{place} is not there")))?,
+                    place,
+                )
+            }
+        };
         if sealed.key_id != key.id() {
-            let place = match self {
-                Self::Given(_) => "MODELFERRY_SECRET_KEY".to_owned(),
-                Self::File(path) => path.display().to_string(),
-            };
-            return Err(other_key(row, &format!("{place} holds another")));
+            return Err(other(format!("{place} holds another")));
         }
         let open = || {
             let nonce: [u8; NONCE_LEN] = sealed.nonce.as_slice().try_into().ok()?;
             let mut text = sealed.sealed.clone();
-            let opened = cipher(key).ok()?.open_in_place(
+            let opened = cipher(&key).ok()?.open_in_place(
                 Nonce::assume_unique_for_key(nonce),
-                Aad::from(bound_to(&row.owner, &row.name)),
+                Aad::from(bound_to(owner, purpose)),
                 &mut text,
             );
             Token::new(std::str::from_utf8(opened.ok()?).ok()?)
         };
-        open().ok_or_else(|| {
-            let message = format!(
-                "the stored credential for {} is not as it was written: its row was changed",
-                row.name
-            );
-            Error::new(Code::StorageError, message).hint(set_anew(row))
-        })
+        open().ok_or(Fault::Changed)
+    }
+}
+
+/// Why a sealed secret does not open.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The key itself can't be read.
+    Key(Error),
+    /// It was sealed with a key that is not at hand.
+    OtherKey {
+        /// Which key that is.
+        sealed_with: String,
+        /// Where the key was looked for, and what was there.
+        why: String,
+    },
+    /// It is not as it was written.
+    Changed,
+}
+
+impl Fault {
+    fn of_credential(self, row: &CredentialRow) -> Error {
+        let mut anew = format!(
+            "set it anew: `modelferry credentials set {} --owner {}`",
+            row.slot, row.owner
+        );
+        if row.slot.is_labelled() {
+            anew.insert_str(anew.len() - 1, &format!(" --host {}", row.slot.target()));
+        }
+        self.of(&format!("the stored credential for {}", row.slot), &anew)
+    }
+
+    /// In plain words: `what` does not open, and how to have it `anew`.
+    pub(crate) fn of(self, what: &str, anew: &str) -> Error {
+        match self {
+            Self::Key(error) => error,
+            Self::OtherKey { sealed_with, why } => {
+                let message = format!(
+                    "{what} can't be read: it was sealed with the key {sealed_with}, and {why}"
+                );
+                Error::new(Code::StorageError, message).hint(format!(
+                    "give that key back (MODELFERRY_SECRET_KEY, the same for every process, or the file secret.key in the home folder), or {anew}"
+                ))
+            }
+            Self::Changed => {
+                let message = format!("{what} is not as it was written: its row was changed");
+                Error::new(Code::StorageError, message).hint(anew)
+            }
+        }
     }
 }
 
@@ -192,26 +257,8 @@ fn cipher(key: &SecretKey) -> Result<RandomizedNonceKey, Error> {
         .map_err(|error| Error::internal("using the secret key", error))
 }
 
-fn bound_to(owner: &str, name: &CredentialName) -> Vec<u8> {
-    format!("{owner}\n{name}").into_bytes()
-}
-
-fn other_key(row: &CredentialRow, why: &str) -> Error {
-    let message = format!(
-        "the stored credential for {} can't be read: it was sealed with the key {}, and {why}",
-        row.name, row.sealed.key_id
-    );
-    let anew = set_anew(row);
-    Error::new(Code::StorageError, message).hint(format!(
-        "give that key back (MODELFERRY_SECRET_KEY, the same for every process, or the file secret.key in the home folder), or {anew}"
-    ))
-}
-
-fn set_anew(row: &CredentialRow) -> String {
-    format!(
-        "set it anew: `modelferry credentials set {} --owner {}`",
-        row.name, row.owner
-    )
+fn bound_to(owner: &str, purpose: &str) -> Vec<u8> {
+    format!("{owner}\n{purpose}").into_bytes()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! One error for everything a person or a program gets to see.
 
 use std::fmt;
+use std::time::Duration;
 
 use modelferry_providers::path::PathError;
 use modelferry_providers::{ErrorKind, ProviderError, SourceError};
@@ -122,6 +123,8 @@ pub struct Error {
     pub message: String,
     /// The next step.
     pub hint: Option<String>,
+    /// How long whoever said no asked us to wait.
+    pub retry_after: Option<Duration>,
 }
 
 impl Error {
@@ -131,6 +134,7 @@ impl Error {
             code,
             message: message.into(),
             hint: None,
+            retry_after: None,
         }
     }
 
@@ -190,6 +194,7 @@ impl From<ProviderError> for Error {
             code,
             message,
             hint: error.hint,
+            retry_after: error.retry_after,
         }
     }
 }

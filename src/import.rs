@@ -10,6 +10,7 @@ mod judge;
 mod ledger;
 mod policy;
 mod register;
+mod room;
 mod sidecars;
 mod steps;
 mod unchanged;
@@ -49,7 +50,7 @@ pub struct Ferry {
     pub storage: Arc<dyn Storage>,
     /// How bytes move.
     pub engine: Engine,
-    /// The tokens of the operator, and of an owner once [`Ferry::for_owner`]
+    /// The tokens of the operator, and of an owner once [`Ferry::for_request`]
     /// has added them.
     pub tokens: Tokens,
     /// Opens what owners stored.
@@ -82,7 +83,7 @@ pub async fn run(
     cancel: &CancellationToken,
 ) -> Result<(), Stop> {
     crash::point("claimed");
-    let known = ferry.for_owner(&claim.detail.request.owner).await;
+    let known = ferry.for_request(&claim.detail.request).await;
     let import = Import {
         ferry: known.as_ref().unwrap_or(ferry),
         claim,

@@ -9,6 +9,7 @@ mod artifacts;
 mod counts;
 mod credentials;
 mod db;
+mod deliveries;
 mod entities;
 mod events;
 mod fetches;
@@ -17,13 +18,16 @@ mod jobs;
 mod keys;
 mod moves;
 mod once;
+mod pauses;
 mod place;
 mod queue;
 mod signals;
 mod syncs;
 mod trouble;
 mod uploads;
+mod usage;
 mod verdicts;
+mod webhook_secrets;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -36,6 +40,10 @@ pub use self::artifacts::{ArtifactRow, Stored};
 pub use self::counts::{Queue, Tallies, Tally};
 pub use self::credentials::CredentialRow;
 use self::db::{Db, fetch_optional};
+pub use self::deliveries::{
+    Announcement, DeliveryFailure, DeliveryFilter, DeliveryRow, DeliveryStatus, DueDelivery,
+    Receiver,
+};
 pub use self::entities::EntityRow;
 pub use self::events::{EventRow, Glance};
 pub use self::holdings::{CONDEMNED, Holding, Standing};
@@ -51,7 +59,9 @@ pub use self::syncs::{
 };
 use self::trouble::unreadable;
 pub use self::uploads::{Filter, NewUpload, UploadDetail};
+pub use self::usage::OwnerBytes;
 pub use self::verdicts::Refused;
+pub use self::webhook_secrets::WebhookSecretRow;
 use crate::error::Error;
 
 /// The records of one database. Cheap to clone.

@@ -1,6 +1,6 @@
 //! What was asked for, by whoever asked: the CLI, the API or a sync.
 
-use modelferry_providers::{Locator, Plan, Reference};
+use modelferry_providers::{Locator, Plan, Reference, SafeUrl};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -32,6 +32,12 @@ pub struct ImportRequest {
     /// The `traceparent` of whatever asked, for the worker to join.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub trace: Option<String>,
+    /// Where its owner wants to hear how it ended.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub webhook: Option<SafeUrl>,
+    /// The stored credential to use in place of the usual one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub credential: Option<String>,
     /// The API's `config`, echoed on the record.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub config: Option<serde_json::Value>,
@@ -52,6 +58,8 @@ impl ImportRequest {
             priority: 0,
             overrides: Overrides::default(),
             trace: None,
+            webhook: None,
+            credential: None,
             config: None,
             asset_options: None,
         }

@@ -3,8 +3,9 @@
 use modelferry_providers::{Auth, ProviderKind, Token};
 
 use crate::credentials::CredentialName;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::import::Ferry;
+use crate::records::CredentialRow;
 use crate::request::{ImportRequest, LOCAL_OWNER};
 
 /// What this process has been told, by whom it was told.
@@ -14,9 +15,19 @@ pub struct Tokens {
     operator: Auth,
     /// What an owner stored.
     stored: Option<(String, Auth)>,
+    /// What an import asks for by its name, in place of the usual one.
+    named: Option<Named>,
     /// What stood in a source itself. It is never stored: it works in this
     /// process alone.
     source: Option<(ProviderKind, Token)>,
+}
+
+/// A credential that was asked for.
+#[derive(Debug, Clone)]
+struct Named {
+    owner: String,
+    name: String,
+    auth: Auth,
 }
 
 impl Tokens {
@@ -38,8 +49,8 @@ impl Tokens {
         self
     }
 
-    /// The tokens for one request: one that stood in the source, before the
-    /// operator's and those that the request's owner stored. On this machine's
+    /// The tokens for one request: one that stood in the source, before one
+    /// that the request names, before the operator's and those that the request's owner stored. On this machine's
     /// command line the environment beats what is stored; any other owner's
     /// own come before the operator's.
     pub fn for_request(&self, request: &ImportRequest) -> Auth {
@@ -54,6 +65,13 @@ impl Tokens {
                 }
             }
             _ => self.operator.clone(),
+        };
+        let asked = self.named.as_ref().filter(|named| {
+            named.owner == request.owner && Some(&named.name) == request.credential.as_ref()
+        });
+        let known = match asked {
+            Some(named) => either(named.auth.clone(), known),
+            None => known,
         };
         let kind = reference.provider();
         let earlier = self.source.as_ref().filter(|(of, _)| *of == kind);
@@ -87,11 +105,61 @@ impl Ferry {
         let mut ferry = self.clone();
         if !self.tokens.knows(owner) {
             let mut rows = self.records.credentials(owner).await?;
-            rows.retain(|row| !self.tokens.overrules(owner, &row.name));
+            rows.retain(|row| {
+                !row.slot.is_labelled() && !self.tokens.overrules(owner, row.slot.target())
+            });
             let stored = self.vault.open(&rows).await?;
             ferry.tokens.stored = Some((owner.to_owned(), stored));
         }
         Ok(ferry)
+    }
+
+    /// As [`Ferry::for_owner`], with the credential that a request names.
+    ///
+    /// # Errors
+    /// Also [`Code::AuthRequired`] when the owner has none of that name, and
+    /// [`Code::InvalidRequest`] when it goes elsewhere than the source is.
+    pub async fn for_request(&self, request: &ImportRequest) -> Result<Self, Error> {
+        let mut ferry = self.for_owner(&request.owner).await?;
+        if let Some(row) = self.named_credential(request).await? {
+            ferry.tokens.named = Some(Named {
+                owner: row.owner.clone(),
+                name: row.slot.name().to_owned(),
+                auth: self.vault.open(std::slice::from_ref(&row)).await?,
+            });
+        }
+        Ok(ferry)
+    }
+
+    /// The stored credential that a request names, unopened.
+    ///
+    /// # Errors
+    /// As [`Ferry::for_request`].
+    pub async fn named_credential(
+        &self,
+        request: &ImportRequest,
+    ) -> Result<Option<CredentialRow>, Error> {
+        let Some(name) = &request.credential else {
+            return Ok(None);
+        };
+        let shown = modelferry_providers::source::quoted(name);
+        let found = self.records.credential(&request.owner, name).await?;
+        let row = found.ok_or_else(|| {
+            let message = format!("the owner has no stored credential {shown}, which the import names");
+            Error::new(Code::AuthRequired, message).hint(
+                "store it with PUT /v1/credentials/NAME or `modelferry credentials set`, then try again",
+            )
+        })?;
+        if !row.slot.fits(&request.reference) {
+            let message = format!(
+                "the credential {shown} is for {}, and the source is at {}",
+                row.slot.target(),
+                request.host()
+            );
+            return Err(Error::new(Code::InvalidRequest, message)
+                .hint("name one that is for the source's host, or none"));
+        }
+        Ok(Some(row))
     }
 }
 

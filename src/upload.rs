@@ -154,11 +154,11 @@ pub struct Upload {
     /// Whose it is.
     pub owner_id: String,
     /// When it was asked for.
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(serialize_with = "as_rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: DateTime<Utc>,
     /// When it last moved.
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(serialize_with = "as_rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: DateTime<Utc>,
     /// What is imported, as a name.
@@ -209,8 +209,13 @@ pub struct Upload {
     pub url: Option<String>,
 }
 
-fn rfc3339<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
+/// A time as every answer writes it.
+pub fn rfc3339(time: &DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+fn as_rfc3339<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&rfc3339(time))
 }
 
 #[cfg(test)]

@@ -201,7 +201,7 @@ impl Verifier<'_> {
         };
         artifact.digests.sha256 = Some(sha256);
         let meter = ArtifactMeter::new(Arc::new(Unwatched), file.position, &artifact);
-        let ferry = self.ferry.for_owner(&file.owner).await?;
+        let ferry = self.ferry.for_request(&detail.request).await?;
         let job = Job {
             artifact: &artifact,
             auth: &ferry.tokens.for_request(&detail.request),

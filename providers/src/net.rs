@@ -24,6 +24,12 @@ impl AddressGuard {
         Self { allowed, endpoints }
     }
 
+    /// This, for what a client names itself: endpoints are the operator's, for
+    /// its hubs alone.
+    pub fn without_endpoints(&self) -> Self {
+        Self::new(self.allowed.clone(), Vec::new())
+    }
+
     /// Whether the operator named this very origin.
     pub fn is_endpoint(&self, url: &SafeUrl) -> bool {
         self.endpoints

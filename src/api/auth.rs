@@ -1,14 +1,23 @@
 //! Who asks: `Basic base64(key:secret)` or `Bearer key:secret`.
 
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use tokio::time::Instant;
 
 use super::Api;
 use super::problem::Problem;
 use crate::error::{Code, Error};
+use crate::records::Records;
+
+/// How often revoked keys are looked for, while somebody's stream goes on.
+const PACE: Duration = Duration::from_secs(2);
 
 /// A request's key, acting for one owner.
 #[derive(Debug, Clone)]
@@ -17,6 +26,8 @@ pub(super) struct Caller {
     pub owner: String,
     /// Who is shown to have asked.
     pub author: String,
+    /// The key's id.
+    pub key: String,
 }
 
 impl FromRequestParts<Api> for Caller {
@@ -38,7 +49,54 @@ impl FromRequestParts<Api> for Caller {
         Ok(Self {
             owner,
             author: key.author,
+            key: key.id,
         })
+    }
+}
+
+/// Keys that no longer work, looked up once for all who wait for that.
+#[derive(Debug, Default)]
+pub(super) struct Revoked(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    looked: Option<Instant>,
+    ids: HashSet<String>,
+}
+
+impl Revoked {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this caller is the one to look now.
+    fn is_to_be_asked(&self) -> bool {
+        let mut known = self.known();
+        let now = Instant::now();
+        let fresh = known.looked.is_some_and(|looked| now - looked < PACE);
+        if !fresh {
+            known.looked = Some(now);
+        }
+        !fresh
+    }
+
+    async fn has(&self, records: &Records, key: &str) -> bool {
+        if self.is_to_be_asked() {
+            match records.revoked_keys().await {
+                Ok(ids) => self.known().ids = ids.into_iter().collect(),
+                Err(error) => tracing::warn!(%error, "revoked keys could not be looked for"),
+            }
+        }
+        self.known().ids.contains(key)
+    }
+}
+
+/// Returns soon after the caller's key was revoked: what goes on for long is to
+/// end then.
+pub(super) async fn revoked(api: Api, caller: Caller) {
+    let records = api.ferry().records.clone();
+    while !api.revoked().has(&records, &caller.key).await {
+        tokio::time::sleep(PACE).await;
     }
 }
 

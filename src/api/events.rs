@@ -15,13 +15,13 @@ use std::time::Duration;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt, stream};
 use serde_json::json;
 use tokio::sync::watch;
 
 use self::lookout::{Lookout, Sight, Standing};
 use super::Api;
-use super::auth::Caller;
+use super::auth::{self, Caller};
 use super::metrics::OpenStream;
 use super::problem::{Problem, ProblemBody};
 use crate::records::Glance;
@@ -74,6 +74,7 @@ pub(super) async fn stream(
             Some((Ok(next), watch))
         }
     });
+    let events = events.take_until(Box::pin(auth::revoked(api, caller)));
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 

@@ -6,13 +6,15 @@ use axum::response::IntoResponse;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{entities, events, request, uploads};
+use super::{credentials, entities, events, request, uploads, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "modelferry", description = "Imports models from Hugging Face, Civitai and any URL."),
     paths(
         uploads::create, uploads::list, uploads::retrieve, uploads::action, uploads::artifacts, events::stream,
+        credentials::put, credentials::list, credentials::remove,
+        webhooks::secret, webhooks::rotate, webhooks::deliveries, webhooks::retry,
         entities::model, entities::model_file, entities::asset, entities::asset_file,
     ),
     components(schemas(request::UploadConfig)),

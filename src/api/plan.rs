@@ -36,7 +36,7 @@ struct PlannedFile<'a> {
 
 /// The plan, under the status that the documented API answers estimates with.
 pub(super) async fn answer(api: &Api, request: &ImportRequest) -> Result<Response, Problem> {
-    let ferry = api.ferry().for_owner(&request.owner).await?;
+    let ferry = api.ferry().for_request(request).await?;
     let plan = ferry.pin(request).await.map_err(Problem::of_source)?;
     let mut artifacts = Vec::with_capacity(plan.artifacts.len());
     for artifact in &plan.artifacts {

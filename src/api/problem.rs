@@ -1,13 +1,18 @@
 //! Errors as `application/problem+json` (RFC 9457), with our code and hint.
 
+use std::time::Duration;
+
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderName, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::error::{Code, Error};
+
+/// How long a client is asked to wait where nobody said otherwise.
+const USUAL_WAIT: Duration = Duration::from_secs(5);
 
 /// A request that was not done, and why.
 #[derive(Debug)]
@@ -121,6 +126,7 @@ impl IntoResponse for Problem {
         if status.is_server_error() {
             tracing::error!(%error, code = %error.code, "a request failed");
         }
+        let wait = error.retry_after.unwrap_or(USUAL_WAIT).as_secs().max(1);
         let body = ProblemBody {
             kind: format!("urn:modelferry:error:{}", error.code),
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
@@ -132,17 +138,15 @@ impl IntoResponse for Problem {
         let text = serde_json::to_vec(&body).unwrap_or_default();
         let mut response =
             (status, [(CONTENT_TYPE, "application/problem+json")], text).into_response();
-        let mut add = |name: HeaderName, value: &'static str| {
-            response
-                .headers_mut()
-                .insert(name, axum::http::HeaderValue::from_static(value));
-        };
+        let headers = response.headers_mut();
         match status.as_u16() {
-            401 => add(
-                WWW_AUTHENTICATE,
-                "Basic realm=\"modelferry\", Bearer realm=\"modelferry\"",
-            ),
-            429 | 503 => add(RETRY_AFTER, "5"),
+            401 => {
+                let value = "Basic realm=\"modelferry\", Bearer realm=\"modelferry\"";
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(value));
+            }
+            429 | 503 => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(wait));
+            }
             _ => {}
         }
         response

@@ -1,6 +1,6 @@
 //! From a body to an import: every field checked before anything is stored.
 
-use modelferry_providers::{Locator, Reference, Selection, Sha256};
+use modelferry_providers::{Locator, Reference, SafeUrl, Selection, Sha256};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -11,6 +11,7 @@ use super::{Api, BODY_LIMIT};
 use crate::error::{Code, Error};
 use crate::request::ImportRequest;
 use crate::upload::{Kind, UploadSource};
+use crate::webhook;
 
 /// Names in `include` and `exclude`, and collections of an asset.
 const MOST_NAMES: usize = 1000;
@@ -66,6 +67,10 @@ pub(super) struct UploadConfig {
     priority: i32,
     /// `false` stores the files and makes no entity.
     register: Option<bool>,
+    /// Where to tell how it ended, signed as Standard Webhooks.
+    webhook_url: Option<String>,
+    /// The name of a stored credential to use in place of the usual one.
+    credential: Option<String>,
 }
 
 /// A request that was found good.
@@ -104,13 +109,41 @@ pub(super) fn read(api: &Api, caller: &Caller, body: &[u8]) -> Result<Asked, Pro
     request.author.clone_from(&caller.author);
     request.priority = priority(&config)?;
     request.register = config.register.unwrap_or(true);
-    request.config = body.config;
+    request.webhook = match &config.webhook_url {
+        Some(url) => Some(webhook::url(url, &api.settings().guard)?),
+        None => None,
+    };
+    request.credential = config.credential;
+    request.config = body
+        .config
+        .map(|config| shown(config, request.webhook.as_ref()));
     request.asset_options = asset_options(body.asset_options, request.provisional_kind())?;
     Ok(Asked {
         request,
         source,
         file_name,
     })
+}
+
+/// `config` as a record may show it: a URL's query may be a secret.
+fn shown(mut config: Value, webhook: Option<&SafeUrl>) -> Value {
+    if let Some(url) = webhook {
+        config["webhookUrl"] = url.to_string().into();
+    }
+    config
+}
+
+/// Refuses a request whose credential is not there, or is for elsewhere.
+pub(super) async fn check_credential(api: &Api, request: &ImportRequest) -> Result<(), Problem> {
+    match api.ferry().named_credential(request).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.code == Code::AuthRequired => Err(Error {
+            code: Code::InvalidRequest,
+            ..error
+        }
+        .into()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A body that is JSON of this shape.

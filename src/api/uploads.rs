@@ -12,15 +12,13 @@ use sha2::Digest;
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Caller;
+use super::page::Page;
 use super::problem::{Problem, ProblemBody};
 use super::{Api, plan, request};
 use crate::error::{Code, Error};
 use crate::records::{ArtifactRow, Created, Filter, NewUpload, Once};
 use crate::telemetry;
 use crate::upload::{ArtifactStatus, Upload, UploadSource, UploadStatus, Verification};
-
-/// Records on a page, at most and unless asked otherwise.
-const PAGE: (u32, u32) = (100, 50);
 
 /// One upload.
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,6 +53,7 @@ pub(super) async fn create(
     let (Query(query), body) = (query?, body?);
     let mut asked = request::read(&api, &caller, &body)?;
     asked.request.trace = telemetry::current(super::trace_of(&headers));
+    request::check_credential(&api, &asked.request).await?;
     match query.dry_run.as_deref() {
         None | Some("false" | "") => {}
         Some("true" | "api") => return plan::answer(&api, &asked.request).await,
@@ -65,6 +64,8 @@ pub(super) async fn create(
             ));
         }
     }
+    // Whoever is full already gets no further than here.
+    api.ferry().admit_bytes(&caller.owner, 1).await?;
     let body_hash = hex::encode(sha2::Sha256::digest(&body));
     let once = idempotency_key(&headers)?.map(|key| Once {
         key,
@@ -161,27 +162,18 @@ pub(super) async fn list(
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<ListBody>, Problem> {
     let Query(query) = query?;
-    let size = query.page_size.unwrap_or(PAGE.1);
-    if !(1..=PAGE.0).contains(&size) {
-        return Err(Problem::bad(
-            "pageSize is from 1 to 100",
-            "follow nextPaginationToken for more",
-        ));
-    }
+    let page = Page::of(query.page_size)?;
     let filter = Filter {
         status: query.status,
         source: query.source,
         provider: query.provider,
         after: query.pagination_token,
-        // One more tells whether there is a next page.
-        limit: size + 1,
+        limit: page.limit(),
     };
-    let mut uploads = api.ferry().records.list(&caller.owner, &filter).await?;
-    let more = uploads.len() > size as usize;
-    uploads.truncate(size as usize);
-    let last = uploads.last().filter(|_| more);
+    let uploads = api.ferry().records.list(&caller.owner, &filter).await?;
+    let (uploads, next) = page.cut(uploads, |upload| upload.id.clone());
     Ok(Json(ListBody {
-        next_pagination_token: last.map(|upload| upload.id.clone()),
+        next_pagination_token: next,
         uploads,
     }))
 }

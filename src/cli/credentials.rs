@@ -12,7 +12,7 @@ use super::keys::check_id;
 use super::output::{Output, printable};
 use super::{Exit, session};
 use crate::config::Config;
-use crate::credentials::CredentialName;
+use crate::credentials::Slot;
 use crate::error::{Code, Error};
 use crate::request::LOCAL_OWNER;
 
@@ -25,8 +25,9 @@ pub(super) enum CredentialsCommand {
     ///
     /// A host's secret that is written user:password is sent as Basic
     /// credentials, any other as a Bearer token. It goes only to that host; a
-    /// port other than 443 (80 for http) is part of the name.
-    Set(NameArgs),
+    /// port other than 443 (80 for http) is part of the name. With --host the
+    /// name is a label, and imports use the secret that name it.
+    Set(SetArgs),
     /// List what is stored, without the secrets
     List(OwnerArgs),
     /// Forget a secret
@@ -35,11 +36,31 @@ pub(super) enum CredentialsCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct NameArgs {
-    /// huggingface, civitai, or a host such as example.com:8443
+    /// huggingface, civitai, a host such as example.com:8443, or a label
     #[arg(value_name = "NAME")]
-    name: CredentialName,
+    name: String,
     #[command(flatten)]
     owner: OwnerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SetArgs {
+    #[command(flatten)]
+    named: NameArgs,
+    /// Where it goes when the name is a label: huggingface, civitai or a host
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
+}
+
+impl SetArgs {
+    fn slot(&self) -> Result<Slot, Error> {
+        let name = &self.named.name;
+        Slot::read(name, self.host.as_deref()).map_err(|why| {
+            let message = format!("`{}` is no credential's name: {why}", name.escape_debug());
+            Error::new(Code::InvalidRequest, message)
+                .hint("name huggingface, civitai or a host; or say --host, and name it as you like")
+        })
+    }
 }
 
 #[derive(Debug, Args)]
@@ -61,6 +82,7 @@ impl OwnerArgs {
 #[serde(rename_all = "camelCase")]
 struct ShownCredential<'a> {
     name: &'a str,
+    host: &'a str,
     owner_id: &'a str,
     created_at: String,
     updated_at: String,
@@ -78,9 +100,9 @@ pub(super) async fn run(
     }
 }
 
-async fn set(output: &Output, config: &Config, args: &NameArgs) -> Result<Exit, Error> {
-    let (owner, name) = (args.owner.id()?, &args.name);
-    let prompt = format!("secret for {name}: ");
+async fn set(output: &Output, config: &Config, args: &SetArgs) -> Result<Exit, Error> {
+    let (owner, slot) = (args.named.owner.id()?, args.slot()?);
+    let prompt = format!("secret for {slot}: ");
     let read = tokio::task::spawn_blocking(move || read_secret(&prompt)).await;
     let text = read.map_err(|error| Error::internal("reading a secret", error))??;
     let secret = Token::new(text.expose_secret()).ok_or_else(|| {
@@ -88,10 +110,10 @@ async fn set(output: &Output, config: &Config, args: &NameArgs) -> Result<Exit, 
         Error::new(Code::InvalidRequest, message).hint(piped())
     })?;
     let records = session::open_records(config).await?;
-    let sealed = config.vault().seal(owner, name, &secret).await?;
-    records.put_credential(owner, name, &sealed).await?;
+    let sealed = config.vault().seal(owner, &slot, &secret).await?;
+    records.put_credential(owner, &slot, &sealed).await?;
     records.close().await;
-    output.note(&format!("stored the credential for {name}"));
+    output.note(&format!("stored the credential for {slot}"));
     Ok(Exit::Done)
 }
 
@@ -100,7 +122,8 @@ async fn list(output: &Output, config: &Config, owner: &str) -> Result<Exit, Err
     for row in records.credentials(owner).await? {
         if output.json {
             output.json_line(&ShownCredential {
-                name: row.name.as_str(),
+                name: row.slot.name(),
+                host: row.slot.target().as_str(),
                 owner_id: &row.owner,
                 created_at: row.created_at.to_rfc3339(),
                 updated_at: row.updated_at.to_rfc3339(),
@@ -108,16 +131,22 @@ async fn list(output: &Output, config: &Config, owner: &str) -> Result<Exit, Err
             continue;
         }
         let updated = row.updated_at.format("%Y-%m-%d %H:%M:%S");
-        let line = format!("{:30}  {updated}Z  {}", row.name.as_str(), row.owner);
-        output.line(&printable(&line));
+        let (name, host) = (row.slot.name(), row.slot.target().as_str());
+        let host = if row.slot.is_labelled() { host } else { "" };
+        let line = format!("{name:30}  {updated}Z  {}  {host}", row.owner);
+        let line = line.trim_end();
+        output.line(&printable(line));
     }
     Ok(Exit::Done)
 }
 
 async fn remove(output: &Output, config: &Config, args: &NameArgs) -> Result<Exit, Error> {
-    let (owner, name) = (args.owner.id()?, &args.name);
+    let owner = args.owner.id()?;
+    // A hub's or host's name is found however it is written; a label as it is.
+    let name = Slot::read(&args.name, None)
+        .map_or_else(|_| args.name.clone(), |slot| slot.name().to_owned());
     let records = session::open_records(config).await?;
-    records.remove_credential(owner, name).await?;
+    records.remove_credential(owner, &name).await?;
     records.close().await;
     output.note(&format!("removed the credential for {name}"));
     Ok(Exit::Done)

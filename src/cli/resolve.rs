@@ -93,7 +93,7 @@ async fn resolve(
 ) -> Result<(), Error> {
     let ferry = &session.ferry;
     let request = request(ferry, source, &args.choice)?;
-    let ferry = &ferry.for_owner(&request.owner).await?;
+    let ferry = &ferry.for_request(&request).await?;
     let plan = ferry.pin(&request).await?;
     let verdicts = ferry.preview(&plan, &request, &session.cancel).await?;
     let mut files = Vec::with_capacity(plan.artifacts.len());

@@ -32,6 +32,7 @@ pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> R
             closing: session.cancel.clone(),
         },
     );
+    let deliverer = session.deliverer(config)?;
     let pool = Pool::new(
         Arc::new(session.worker),
         session.ferry.clone(),
@@ -44,14 +45,20 @@ pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> R
     output.note(&format!(
         "http://{address}/v1 answers, with {workers} workers; Ctrl-C stops"
     ));
-    let (served, ()) = tokio::join!(
+    let deliveries = async {
+        if workers > 0 {
+            deliverer.run(&session.cancel).await;
+        }
+    };
+    let (served, (), ()) = tokio::join!(
         async {
             let served = api.serve(listener).await;
             // Without the API the rest ends too, and the operator starts all anew.
             session.cancel.cancel();
             served
         },
-        pool.run(&session.cancel)
+        pool.run(&session.cancel),
+        deliveries
     );
     records.close().await;
     served.map(|()| Exit::Done)

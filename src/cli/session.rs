@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use modelferry_providers::http::{HttpSettings, RetryPolicy};
-use modelferry_providers::{Http, Providers, Settings};
+use modelferry_providers::{Http, ProviderKind, Providers, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::error::{Code, Error};
 use crate::import::Ferry;
+use crate::pauses::SharedPauses;
 use crate::records::Records;
 use crate::storage::Storage;
 use crate::tokens::Tokens;
 use crate::transfer::{Engine, Limits, Patience};
+use crate::webhook::{self, Deliverer, Secrets};
 use crate::worker::Worker;
 
 /// The parts, and this process's place among the workers.
@@ -38,6 +40,19 @@ impl Session {
             worker,
             cancel,
         })
+    }
+
+    /// What sends webhooks in the name of this process.
+    pub fn deliverer(&self, config: &Config) -> Result<Deliverer, Error> {
+        let (records, vault) = (&self.ferry.records, &self.ferry.vault);
+        let settings = webhook::http_settings(config.allow_nets.clone(), config.proxy.clone());
+        Ok(Deliverer::new(
+            self.worker.id(),
+            records.clone(),
+            Secrets::new(records.clone(), vault.clone()),
+            Http::new(settings)?,
+            webhook::Settings::default(),
+        ))
     }
 
     /// Ends with nothing left to write.
@@ -65,6 +80,7 @@ fn ferry(config: &Config, records: Records, storage: Arc<dyn Storage>) -> Result
         endpoints: config.named_endpoints.clone(),
         proxy: config.proxy.clone(),
         retry: retry.clone(),
+        pauses: Arc::new(shared_pauses(config, &records)),
         ..HttpSettings::default()
     })?;
     let settings = Settings {
@@ -94,6 +110,17 @@ fn ferry(config: &Config, records: Records, storage: Arc<dyn Storage>) -> Result
         vault: config.vault(),
         rules: Arc::new(config.rules.clone()),
     })
+}
+
+/// What a hub asks of one process holds for all of this database, and for the
+/// jobs that are to be begun.
+fn shared_pauses(config: &Config, records: &Records) -> SharedPauses {
+    let hubs = [
+        (&config.huggingface_endpoint, ProviderKind::HuggingFace),
+        (&config.civitai_endpoint, ProviderKind::Civitai),
+    ];
+    let hubs = hubs.map(|(endpoint, kind)| (endpoint.authority(), kind.to_string()));
+    SharedPauses::new(records.clone(), hubs)
 }
 
 /// The first signal stops cleanly; the second is the platform's own.

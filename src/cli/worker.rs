@@ -28,6 +28,7 @@ pub(super) async fn run(
         "{workers} workers wait for uploads; Ctrl-C stops them"
     ));
     let operators = api_for_operators(&session, config);
+    let deliverer = session.deliverer(config)?;
     let pool = Pool::new(
         Arc::new(session.worker),
         session.ferry.clone(),
@@ -37,7 +38,7 @@ pub(super) async fn run(
             attempts: config.attempts,
         },
     );
-    let (served, ()) = tokio::join!(
+    let (served, (), ()) = tokio::join!(
         async {
             let Some(listener) = listener else {
                 return Ok(());
@@ -47,7 +48,8 @@ pub(super) async fn run(
             session.cancel.cancel();
             served
         },
-        pool.run(&session.cancel)
+        pool.run(&session.cancel),
+        deliverer.run(&session.cancel),
     );
     records.close().await;
     served.map(|()| Exit::Done)

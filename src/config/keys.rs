@@ -91,6 +91,8 @@ pub(super) const FLAGGED: Key = key("flagged", &["MODELFERRY_FLAGGED"], || Some(
 pub(super) const KINDS: Key = key("kinds", &["MODELFERRY_KINDS"], none);
 pub(super) const FORMATS: Key = key("formats", &["MODELFERRY_FORMATS"], none);
 pub(super) const MAX_FILE_SIZE: Key = key("max_file_size", &["MODELFERRY_MAX_FILE_SIZE"], none);
+pub(super) const MAX_OWNER_BYTES: Key =
+    key("max_owner_bytes", &["MODELFERRY_MAX_OWNER_BYTES"], none);
 pub(super) const LICENSES: Key = key("licenses", &["MODELFERRY_LICENSES"], none);
 pub(super) const MAX_NSFW: Key = key("max_nsfw", &["MODELFERRY_MAX_NSFW"], none);
 pub(super) const WORKERS: Key = key("workers", &["MODELFERRY_WORKERS"], || Some("4".into()));
@@ -132,6 +134,7 @@ pub const KEYS: &[Key] = &[
     KINDS,
     FORMATS,
     MAX_FILE_SIZE,
+    MAX_OWNER_BYTES,
     LICENSES,
     MAX_NSFW,
     WORKERS,

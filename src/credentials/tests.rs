@@ -11,12 +11,15 @@ fn given() -> Vault {
 }
 
 async fn row(vault: &Vault, owner: &str, name: &str, secret: &str) -> CredentialRow {
-    let name = name.parse().unwrap();
+    in_slot(vault, owner, Slot::read(name, None).unwrap(), secret).await
+}
+
+async fn in_slot(vault: &Vault, owner: &str, slot: Slot, secret: &str) -> CredentialRow {
     let secret = Token::new(secret).unwrap();
     CredentialRow {
-        sealed: vault.seal(owner, &name, &secret).await.unwrap(),
+        sealed: vault.seal(owner, &slot, &secret).await.unwrap(),
         owner: owner.to_owned(),
-        name,
+        slot,
         created_at: Utc::now(),
         updated_at: Utc::now(),
     }
@@ -122,12 +125,54 @@ async fn a_sealed_secret_opens_in_no_other_row() {
     let sealed = row(&vault, "local", "huggingface", "hf_1").await;
     let mut others = vec![sealed.clone(); 3];
     others[0].owner = "somebody".to_owned();
-    others[1].name = CredentialName::Civitai;
+    others[1].slot = CredentialName::Civitai.into();
     others[2].sealed.sealed[0] ^= 1;
     for other in others {
         let error = vault.open(&[other]).await.unwrap_err();
         assert_eq!(error.code, Code::StorageError);
         assert!(error.message.contains("was changed"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_labelled_secret_can_not_be_sent_elsewhere() {
+    let vault = given();
+    let slot = |name, host| Slot::read(name, Some(host)).unwrap();
+    let good = in_slot(&vault, "local", slot("team", "a.example"), "t_1").await;
+    let auth = vault.open(std::slice::from_ref(&good)).await.unwrap();
+    assert!(auth.hosts.contains_key("a.example"));
+    for other in [slot("team", "b.example"), slot("other", "a.example")] {
+        let moved = CredentialRow {
+            slot: other,
+            ..good.clone()
+        };
+        let error = vault.open(&[moved]).await.unwrap_err();
+        assert!(error.message.contains("was changed"), "{error}");
+    }
+}
+
+#[test]
+fn a_label_is_told_from_a_hub_and_a_host() {
+    for (name, host) in [
+        ("team-2_a", "huggingface"),
+        ("team", "civitai"),
+        ("team", "Example.com:8443"),
+    ] {
+        let slot = Slot::read(name, Some(host)).unwrap();
+        assert_eq!(slot.name(), name);
+        assert_eq!(slot.target().as_str(), host.to_ascii_lowercase());
+    }
+    let long = "a".repeat(65);
+    for (name, host) in [
+        ("", "huggingface"),
+        ("a.b", "huggingface"),
+        ("a b", "huggingface"),
+        ("Civitai", "huggingface"),
+        (&*long, "huggingface"),
+        ("team", "https://example.com"),
+        ("team", ""),
+    ] {
+        assert!(Slot::read(name, Some(host)).is_err(), "{name} {host}");
     }
 }
 

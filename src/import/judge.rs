@@ -258,5 +258,6 @@ pub(super) fn refused(what: &str, refusal: Refusal) -> Error {
         code: code.unwrap_or(Code::MalformedFile),
         message,
         hint: refusal.hint,
+        retry_after: None,
     }
 }

@@ -72,6 +72,8 @@ pub struct Rules {
     pub formats: Vec<FormatRule>,
     /// The most bytes one file may have.
     pub max_file_size: Option<u64>,
+    /// The most bytes that one owner may have, and ask for.
+    pub max_owner_bytes: Option<u64>,
     /// The licences a source may have, lower case, as hubs spell them.
     pub licenses: Vec<String>,
     /// The highest level of adult content.

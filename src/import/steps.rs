@@ -28,6 +28,7 @@ impl Import<'_> {
                 .await?,
         )?;
         crash::point("plan-saved");
+        self.ferry.admit_bytes(&detail.request.owner, 0).await?;
         self.observer.event(&Event::Planned(&plan));
         Ok(plan)
     }

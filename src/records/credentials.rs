@@ -3,9 +3,10 @@
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 
-use super::db::{execute, fetch_all};
-use super::{Records, time, word};
-use crate::credentials::{CredentialName, Sealed};
+use super::db::{execute, fetch_all, fetch_optional};
+use super::trouble::unreadable;
+use super::{Records, time};
+use crate::credentials::{Sealed, Slot};
 use crate::error::{Code, Error};
 
 /// One stored credential.
@@ -13,8 +14,8 @@ use crate::error::{Code, Error};
 pub struct CredentialRow {
     /// Whose it is.
     pub owner: String,
-    /// What it is for.
-    pub name: CredentialName,
+    /// Its name, and what it is for.
+    pub slot: Slot,
     /// Its secret, which only the key opens.
     pub sealed: Sealed,
     /// When there first was one of this name.
@@ -31,18 +32,19 @@ impl Records {
     pub async fn put_credential(
         &self,
         owner: &str,
-        name: &CredentialName,
+        slot: &Slot,
         sealed: &Sealed,
     ) -> Result<(), Error> {
         let mut conn = self.db.read().await?;
         execute!(
             conn,
-            "INSERT INTO credentials (owner_id, name, key_id, nonce, sealed, created_at, updated_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (owner_id, name) DO UPDATE SET \
-             key_id = excluded.key_id, nonce = excluded.nonce, sealed = excluded.sealed, \
+            "INSERT INTO credentials (owner_id, name, host, key_id, nonce, sealed, created_at, updated_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (owner_id, name) DO UPDATE SET \
+             host = excluded.host, key_id = excluded.key_id, nonce = excluded.nonce, sealed = excluded.sealed, \
              updated_at = excluded.updated_at",
             owner,
-            name.as_str(),
+            slot.name(),
+            slot.is_labelled().then(|| slot.target().as_str()),
             &sealed.key_id,
             &sealed.nonce[..],
             &sealed.sealed[..],
@@ -57,7 +59,7 @@ impl Records {
     /// When the database can't be read.
     pub async fn credentials(&self, owner: &str) -> Result<Vec<CredentialRow>, Error> {
         let mut conn = self.db.read().await?;
-        let sql = "SELECT owner_id, name, key_id, nonce, sealed, created_at, updated_at \
+        let sql = "SELECT owner_id, name, host, key_id, nonce, sealed, created_at, updated_at \
                    FROM credentials WHERE owner_id = $1 ORDER BY name";
         fetch_all!(conn, Row, sql, owner)?
             .into_iter()
@@ -65,22 +67,41 @@ impl Records {
             .collect()
     }
 
+    /// What is stored for an owner under this name.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn credential(
+        &self,
+        owner: &str,
+        name: &str,
+    ) -> Result<Option<CredentialRow>, Error> {
+        let mut conn = self.db.read().await?;
+        let sql = "SELECT owner_id, name, host, key_id, nonce, sealed, created_at, updated_at \
+                   FROM credentials WHERE owner_id = $1 AND name = $2";
+        let found = fetch_optional!(conn, Row, sql, owner, name)?;
+        found.map(Row::read).transpose()
+    }
+
     /// Forgets a credential, from the next import on.
     ///
     /// # Errors
     /// [`Code::NotFound`] when the owner has none of this name.
-    pub async fn remove_credential(&self, owner: &str, name: &CredentialName) -> Result<(), Error> {
+    pub async fn remove_credential(&self, owner: &str, name: &str) -> Result<(), Error> {
         let mut conn = self.db.read().await?;
         let removed = execute!(
             conn,
             "DELETE FROM credentials WHERE owner_id = $1 AND name = $2",
             owner,
-            name.as_str(),
+            name,
         )?;
         if removed == 1 {
             return Ok(());
         }
-        let message = format!("{owner} has no stored credential for {name}");
+        let message = format!(
+            "{owner} has no stored credential for {}",
+            name.escape_debug()
+        );
         Err(Error::new(Code::NotFound, message)
             .hint("`modelferry credentials list` shows those there are"))
     }
@@ -90,6 +111,7 @@ impl Records {
 struct Row {
     owner_id: String,
     name: String,
+    host: Option<String>,
     key_id: String,
     nonce: Vec<u8>,
     sealed: Vec<u8>,
@@ -101,7 +123,8 @@ impl Row {
     fn read(self) -> Result<CredentialRow, Error> {
         Ok(CredentialRow {
             owner: self.owner_id,
-            name: word("a credential's name", &self.name)?,
+            slot: Slot::read(&self.name, self.host.as_deref())
+                .map_err(|why| unreadable("a credential's name", why))?,
             sealed: Sealed {
                 key_id: self.key_id,
                 nonce: self.nonce,

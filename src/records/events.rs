@@ -101,8 +101,7 @@ impl Records {
     /// When the database can't be written.
     pub async fn warn(&self, upload: &str, path: &str, message: &str) -> Result<(), Error> {
         let mut tx = self.db.write().await?;
-        let data = json!({ "path": path, "message": message });
-        put_event(&mut tx, upload, "warning", &data, self.now()).await?;
+        put_warning(&mut tx, upload, path, message, self.now()).await?;
         tx.commit().await
     }
 }
@@ -120,6 +119,18 @@ pub(super) async fn put_status(
         data["error"] = json!({ "code": error.code, "message": error.message, "hint": error.hint });
     }
     put_event(tx, upload, "status", &data, at).await
+}
+
+/// Something worth knowing, in the transaction that it belongs to.
+pub(super) async fn put_warning(
+    tx: &mut Tx,
+    upload: &str,
+    path: &str,
+    message: &str,
+    at: i64,
+) -> Result<(), Error> {
+    let data = json!({ "path": path, "message": message });
+    put_event(tx, upload, "warning", &data, at).await
 }
 
 async fn put_event(

@@ -14,8 +14,10 @@ use crate::error::{Code, Error};
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 /// The least after a hub said that it was asked too often.
 const RATE_LIMITED_WAIT: Duration = Duration::from_secs(30);
-/// The most.
+/// The most of our own choosing.
 const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
+/// The most that a hub is believed.
+pub(super) const LONGEST_ASKED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The right to work on one upload, until the lease runs out. Only
 /// [`Records::claim`] and [`Records::claim_next`] make one.
@@ -48,19 +50,20 @@ impl Claim {
         }
     }
 
-    /// How long to wait before the upload is tried again after this failure;
-    /// `None`: it is final. Only what says nothing against the source is
+    /// How long to wait before the upload is tried again after this failure, no
+    /// less than the hub asked for; `None`: it is final. Only what says nothing against the source is
     /// tried again, and only by a worker that nobody waits for.
     pub fn tries_again_in(&self, error: &Error) -> Option<Duration> {
         if !error.code.keeps_staged() || self.attempt >= self.attempts {
             return None;
         }
         let doubled = FIRST_WAIT.saturating_mul(1 << (self.attempt.saturating_sub(1)).min(16));
-        let least = match error.code {
-            Code::RateLimited => RATE_LIMITED_WAIT,
-            _ => FIRST_WAIT,
+        let least = match (error.retry_after, error.code) {
+            (Some(asked), _) => asked.min(LONGEST_ASKED),
+            (None, Code::RateLimited) => RATE_LIMITED_WAIT,
+            (None, _) => FIRST_WAIT,
         };
-        Some(doubled.clamp(least, LONGEST_WAIT))
+        Some(doubled.min(LONGEST_WAIT).max(least))
     }
 
     /// Whether the workers that had it before all died of it.
@@ -159,6 +162,11 @@ impl Records {
         execute!(
             tx,
             "UPDATE syncs SET lease_owner = NULL, lease_token = NULL, lease_until = 0 WHERE lease_owner = $1",
+            worker,
+        )?;
+        execute!(
+            tx,
+            "UPDATE webhook_receivers SET lease_owner = NULL, lease_token = NULL, lease_until = 0 WHERE lease_owner = $1",
             worker,
         )?;
         let freed = execute!(

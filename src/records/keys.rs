@@ -99,6 +99,17 @@ impl Records {
             .collect()
     }
 
+    /// The ids of keys that no longer work.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn revoked_keys(&self) -> Result<Vec<String>, Error> {
+        let mut conn = self.db.read().await?;
+        let sql = "SELECT id FROM api_keys WHERE revoked_at IS NOT NULL";
+        let rows = fetch_all!(conn, (String,), sql)?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
     /// Ends a key, from the next request on.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use modelferry_providers::Sha256;
 use sqlx::AssertSqlSafe;
 
 use super::db::{Tx, execute};
+use super::deliveries::announce_end;
 use super::events::put_status;
 use super::fetches::end_fetches;
 use super::queue::enqueue;
@@ -95,8 +96,7 @@ impl Records {
             return Ok(false);
         };
         insert_entity(&mut tx, claim, entity, self.now()).await?;
-        end_job(&mut tx, claim).await?;
-        tx.commit().await?;
+        self.end(tx, claim).await?;
         Ok(true)
     }
 
@@ -105,11 +105,10 @@ impl Records {
     /// # Errors
     /// When the database can't be written.
     pub async fn complete(&self, claim: &Claim) -> Result<bool, Error> {
-        let Some(mut tx) = self.shifted(claim, &[Validated], Complete, None).await? else {
+        let Some(tx) = self.shifted(claim, &[Validated], Complete, None).await? else {
             return Ok(false);
         };
-        end_job(&mut tx, claim).await?;
-        tx.commit().await?;
+        self.end(tx, claim).await?;
         Ok(true)
     }
 
@@ -122,8 +121,7 @@ impl Records {
             return Ok(false);
         };
         put_error(&mut tx, claim.upload_id(), error).await?;
-        end_job(&mut tx, claim).await?;
-        tx.commit().await?;
+        self.end(tx, claim).await?;
         Ok(true)
     }
 
@@ -150,6 +148,15 @@ impl Records {
         put_status(&mut tx, &detail.upload.id, Pending, None, at).await?;
         tx.commit().await?;
         Ok(true)
+    }
+
+    /// What belongs to every last move: no job is left, and whoever wanted to
+    /// hear of the end will.
+    async fn end(&self, mut tx: Tx, claim: &Claim) -> Result<(), Error> {
+        end_job(&mut tx, claim).await?;
+        let receiver = claim.detail.request.webhook.as_ref();
+        announce_end(&mut tx, receiver, claim.upload_id(), self.now()).await?;
+        tx.commit().await
     }
 
     /// The one guarded update that every move of a worker is. The transaction

@@ -7,8 +7,9 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use super::db::{Tx, execute, fetch_optional};
+use super::deliveries::announce_end;
 use super::events::put_status;
-use super::jobs::millis;
+use super::jobs::{LONGEST_ASKED, millis};
 use super::moves::put_error;
 use super::signals::Signal;
 use super::{Claim, Records};
@@ -77,14 +78,16 @@ impl Records {
         let Some(mut tx) = self.leased(claim).await? else {
             return Ok(false);
         };
-        if error.code == Code::RateLimited {
+        if error.code == Code::RateLimited || error.retry_after.is_some() {
+            // What the hub asked for holds for the host; a longer wait is this upload's own.
+            let asked = error.retry_after.map(|asked| asked.min(LONGEST_ASKED));
             execute!(
                 tx,
                 "INSERT INTO host_pauses (host, paused_until) SELECT host, $2 FROM jobs WHERE upload_id = $1 \
                  ON CONFLICT (host) DO UPDATE SET paused_until = excluded.paused_until \
                  WHERE host_pauses.paused_until < excluded.paused_until",
                 claim.upload_id(),
-                until,
+                asked.map_or(until, |asked| self.now() + millis(asked)),
             )?;
         }
         execute!(
@@ -108,7 +111,7 @@ impl Records {
     /// # Errors
     /// [`Code::NotFound`] when this owner has none of that id.
     pub async fn cancel(&self, owner: &str, upload: &str) -> Result<bool, Error> {
-        self.get(owner, upload).await?;
+        let detail = self.get(owner, upload).await?;
         let mut tx = self.db.write().await?;
         // First the job, as every worker does: whoever is second waits, and none for the other.
         let lock = AssertSqlSafe(format!(
@@ -139,6 +142,8 @@ impl Records {
             self.now(),
         )
         .await?;
+        let receiver = detail.request.webhook.as_ref();
+        announce_end(&mut tx, receiver, upload, self.now()).await?;
         tx.commit().await?;
         Ok(true)
     }

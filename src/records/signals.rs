@@ -14,6 +14,8 @@ use tokio::time::timeout;
 
 /// The PostgreSQL channel.
 pub(super) const CHANNEL: &str = "modelferry";
+/// No upload has such an id.
+const DELIVERIES: &str = "deliveries";
 /// Signals that a slow reader may lag behind.
 const BACKLOG: usize = 1024;
 /// What is committed is committed: nobody waits longer for others to hear of it.
@@ -24,6 +26,8 @@ const SAYING: Duration = Duration::from_secs(2);
 pub enum Signal {
     /// A job can be claimed.
     Work,
+    /// Somebody's receiver is to be told something.
+    Deliveries,
     /// The upload with this id changed.
     Changed(String),
 }
@@ -33,6 +37,7 @@ impl Signal {
     pub(super) fn payload(&self) -> &str {
         match self {
             Self::Work => "",
+            Self::Deliveries => DELIVERIES,
             Self::Changed(upload) => upload,
         }
     }
@@ -40,6 +45,7 @@ impl Signal {
     fn read(payload: &str) -> Self {
         match payload {
             "" => Self::Work,
+            DELIVERIES => Self::Deliveries,
             upload => Self::Changed(upload.to_owned()),
         }
     }

@@ -36,6 +36,7 @@ pub(super) fn broken(error: SqlError) -> Error {
         code: Code::StorageError,
         message: format!("the records can't be reached: {why}"),
         hint: hint.map(str::to_owned),
+        retry_after: None,
     }
 }
 

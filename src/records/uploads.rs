@@ -218,6 +218,14 @@ impl Records {
     }
 }
 
+/// An upload as this transaction sees it.
+pub(super) async fn read_upload(tx: &mut Tx, id: &str) -> Result<UploadDetail, Error> {
+    let sql = AssertSqlSafe(format!("SELECT {COLUMNS} FROM uploads WHERE id = $1"));
+    let row = fetch_optional!(tx, Row, sql, id)?;
+    let row = row.ok_or_else(|| Error::internal("reading an upload", "it is not there"))?;
+    row.read()
+}
+
 #[derive(FromRow)]
 struct Row {
     id: String,
@@ -259,6 +267,7 @@ impl Row {
                     .unwrap_or(message)
                     .to_owned(),
                 hint: self.error_hint,
+                retry_after: None,
             }),
             _ => None,
         };

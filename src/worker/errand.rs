@@ -99,7 +99,7 @@ impl Worker {
     /// failure before there was a record; any later one is in [`Ended`].
     pub async fn import(&self, ferry: &Ferry, errand: Errand<'_>) -> Result<Ended, Stop> {
         let Errand { request, force, .. } = errand;
-        let ferry = &ferry.for_owner(&request.owner).await?;
+        let ferry = &ferry.for_request(request).await?;
         let records = &ferry.records;
         if !force && let Some(earlier) = records.find_unfinished(request).await? {
             if earlier.upload.status == UploadStatus::Failed {

@@ -175,7 +175,7 @@ async fn wait_for_work(signals: &mut Receiver<Signal>) {
         loop {
             match signals.recv().await {
                 Ok(Signal::Work) | Err(RecvError::Lagged(_)) => return,
-                Ok(Signal::Changed(_)) => {}
+                Ok(Signal::Changed(_) | Signal::Deliveries) => {}
                 Err(RecvError::Closed) => std::future::pending().await,
             }
         }

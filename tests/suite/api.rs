@@ -2,10 +2,13 @@
 
 mod auth;
 mod bad_requests;
+mod credentials;
 mod events;
 mod life;
+mod limits;
 mod operators;
 mod sdk;
+mod tenancy;
 
 use std::time::Duration;
 

@@ -3,11 +3,10 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Home, hash_of, standard};
+use crate::support::{Home, hash_of, python, standard};
 
 fn export(home: &Home, id: &str, layout: &str, to: &Path) -> Value {
     let to = to.display().to_string();
@@ -73,15 +72,6 @@ fn the_huggingface_cache_opens_with_hf_hub() {
             .unwrap_or_else(|| panic!("{path} is not in the cache"));
         assert_eq!(file["sha256"], hash_of(&fs::read(found).unwrap()));
     }
-}
-
-/// Python packages that `scripts/python-packages` fetched.
-fn python() -> Command {
-    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/python");
-    assert!(packages.is_dir(), "run scripts/python-packages first");
-    let mut command = Command::new("python3");
-    command.env("PYTHONPATH", packages);
-    command
 }
 
 #[test]

@@ -43,4 +43,5 @@ mod telemetry;
 mod terminal;
 mod uploads;
 mod verify;
+mod webhooks;
 mod worker;

@@ -4,6 +4,7 @@ mod artifacts;
 mod claims;
 mod counts;
 mod credentials;
+mod deliveries;
 mod failures;
 mod holdings;
 mod moves;

@@ -2,10 +2,12 @@
 
 pub mod disk;
 mod program;
+pub mod receiver;
 pub mod servers;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use modelferry_fixtures::{Hub, HubOptions, Scene};
 use tempfile::TempDir;
@@ -126,6 +128,15 @@ impl Home {
             assert_eq!(hash_of(&bytes), *blob);
         }
     }
+}
+
+/// Python, with the packages that `scripts/python-packages` fetched.
+pub fn python() -> Command {
+    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/python");
+    assert!(packages.is_dir(), "run scripts/python-packages first");
+    let mut command = Command::new("python3");
+    command.env("PYTHONPATH", packages);
+    command
 }
 
 fn collect(root: &Path, folder: &Path, found: &mut Vec<String>) {

@@ -227,3 +227,32 @@ async fn a_hub_that_is_away_for_a_while_costs_no_upload() {
     hub.clear_faults();
     until_imported(&database.records, &upload).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_that_a_hub_asks_of_one_worker_is_kept_by_the_others() {
+    const WAIT: u64 = 3;
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let (hub, database) = (slow_hub(2).await, backend.fresh().await);
+        hub.clear_faults();
+        let limited = Fault::status(429).header("retry-after", &WAIT.to_string());
+        hub.order(limited.on(Site::Files).times(1));
+        let machines = machines(&hub, &database);
+        let homes = [machines.home(), machines.home()];
+        let first = machines.ask_for(0).await;
+        let _one = homes[0].start(&["worker", "--workers", "1"]);
+        until("the hub said no", async || !hub.requests().is_empty()).await;
+        let said_no = std::time::Instant::now();
+        let second = machines.ask_for(1).await;
+        let _other = homes[1].start(&["worker", "--workers", "1"]);
+        until("it is asked again", async || hub.requests().len() > 1).await;
+        // Noticed a little late at both ends; whoever does not know asks within a second.
+        let waited = said_no.elapsed().as_millis() + 500;
+        assert!(
+            waited >= u128::from(WAIT) * 1000,
+            "{backend:?}: {waited} ms"
+        );
+        for upload in [&first, &second] {
+            until_imported(&database.records, upload).await;
+        }
+    }
+}

@@ -370,6 +370,7 @@ impl From<SavedError> for Error {
             code: saved.code,
             message: saved.message,
             hint: saved.hint,
+            retry_after: None,
         }
     }
 }

@@ -134,3 +134,23 @@ async fn a_cancelled_upload_ends_its_streams() {
     assert_eq!(last.data["status"], "failed");
     assert_eq!(last.data["error"]["code"], "cancelled");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_a_key_that_is_revoked_ends_soon() {
+    let (hub, url) = one_slow_file().await;
+    let server = Server::start(&hub, "0").await;
+    let upload = server.ask(&url).await;
+    let viewer = super::Key::make(&server.home, &[]);
+    let path = format!("/v1/uploads/{}/events", upload["id"].as_str().unwrap());
+    let request = server.request(Method::GET, &path, &viewer);
+    let mut stream = request.send().await.unwrap();
+    assert!(stream.chunk().await.unwrap().is_some());
+    server.home.succeed(&["keys", "revoke", &viewer.id]);
+    let ends = async { while stream.chunk().await.unwrap().is_some() {} };
+    // The upload itself goes on for ever: nothing else ends the stream.
+    tokio::time::timeout(Duration::from_secs(60), ends)
+        .await
+        .unwrap();
+    let path = format!("/v1/uploads/{}", upload["id"].as_str().unwrap());
+    assert_eq!(server.get(&path).await.upload()["status"], "pending");
+}

@@ -1,6 +1,6 @@
 //! Stored credentials: whose they are, and what takes whose place.
 
-use modelferry::credentials::{CredentialName, Sealed};
+use modelferry::credentials::{CredentialName, Sealed, Slot};
 use modelferry::error::Code;
 
 use super::on_each_database;
@@ -10,6 +10,7 @@ on_each_database! {
     a_credential_is_found_by_its_owner,
     a_second_one_of_a_name_takes_the_firsts_place,
     a_removed_credential_is_gone,
+    a_labelled_one_keeps_where_it_goes,
     what_another_owner_stored_can_not_be_removed,
 }
 
@@ -21,13 +22,13 @@ fn sealed(text: &str) -> Sealed {
     }
 }
 
-fn host() -> CredentialName {
-    "example.com:8443".parse().unwrap()
+fn host() -> Slot {
+    Slot::read("example.com:8443", None).unwrap()
 }
 
 async fn a_credential_is_found_by_its_owner(database: &TestDatabase) {
     let records = &database.records;
-    let hub = CredentialName::HuggingFace;
+    let hub = Slot::from(CredentialName::HuggingFace);
     for (owner, name, text) in [
         ("ann", &hub, "1"),
         ("ann", &host(), "2"),
@@ -37,7 +38,7 @@ async fn a_credential_is_found_by_its_owner(database: &TestDatabase) {
         put.unwrap();
     }
     let found = records.credentials("ann").await.unwrap();
-    let found: Vec<_> = found.iter().map(|row| (&row.name, &row.sealed)).collect();
+    let found: Vec<_> = found.iter().map(|row| (&row.slot, &row.sealed)).collect();
     assert_eq!(found, [(&host(), &sealed("2")), (&hub, &sealed("1"))]);
     assert!(records.credentials("eve").await.unwrap().is_empty());
 }
@@ -62,17 +63,33 @@ async fn a_removed_credential_is_gone(database: &TestDatabase) {
     let records = &database.records;
     let put = records.put_credential("ann", &host(), &sealed("1")).await;
     put.unwrap();
-    records.remove_credential("ann", &host()).await.unwrap();
+    records
+        .remove_credential("ann", host().name())
+        .await
+        .unwrap();
     assert!(records.credentials("ann").await.unwrap().is_empty());
-    let again = records.remove_credential("ann", &host()).await;
+    let again = records.remove_credential("ann", host().name()).await;
     assert_eq!(again.unwrap_err().code, Code::NotFound);
+}
+
+async fn a_labelled_one_keeps_where_it_goes(database: &TestDatabase) {
+    let records = &database.records;
+    let slot = Slot::read("team", Some("huggingface")).unwrap();
+    let put = records.put_credential("ann", &slot, &sealed("1")).await;
+    put.unwrap();
+    let found = records.credential("ann", "team").await.unwrap().unwrap();
+    assert_eq!((found.slot, found.sealed), (slot, sealed("1")));
+    for (owner, name) in [("ann", "huggingface"), ("ann", "Team"), ("bob", "team")] {
+        let found = records.credential(owner, name).await.unwrap();
+        assert_eq!(found, None, "{owner} {name}");
+    }
 }
 
 async fn what_another_owner_stored_can_not_be_removed(database: &TestDatabase) {
     let records = &database.records;
     let put = records.put_credential("ann", &host(), &sealed("1")).await;
     put.unwrap();
-    let removed = records.remove_credential("bob", &host()).await;
+    let removed = records.remove_credential("bob", host().name()).await;
     assert_eq!(removed.unwrap_err().code, Code::NotFound);
     assert_eq!(records.credentials("ann").await.unwrap().len(), 1);
 }

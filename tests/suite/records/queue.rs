@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use modelferry::error::{Code, Error};
+use modelferry::pauses::SharedPauses;
 use modelferry::records::{Claim, Records, Signal, Terms};
 use modelferry::upload::UploadStatus;
+use modelferry_providers::http::HostPauses;
 
 use super::{LONG, OVER, create, on_each_database, request, upload};
 use crate::databases::TestDatabase;
@@ -18,6 +20,8 @@ on_each_database! {
     a_postponed_job_waits,
     a_postponed_job_loses_its_claim,
     a_host_that_asked_for_a_pause_gets_it,
+    the_wait_that_a_hub_asks_for_is_kept_for_all_of_its_jobs,
+    a_pause_is_known_to_every_process,
     a_job_given_back_is_no_try,
     the_last_try_is_final,
     a_failure_of_the_source_is_final_at_once,
@@ -271,4 +275,35 @@ async fn a_change_is_said_to_whoever_waits(database: &TestDatabase) {
         records.cancel("local", &id).await.unwrap();
     };
     heard(database, Signal::Changed(id.clone()), act).await;
+}
+
+async fn the_wait_that_a_hub_asks_for_is_kept_for_all_of_its_jobs(database: &TestDatabase) {
+    let records = &database.records;
+    let first = upload(records, "acme/tiny").await.id;
+    upload(records, "acme/other").await;
+    let claim = next(records).await.unwrap();
+    let mut error = failure(Code::RateLimited);
+    error.retry_after = Some(LONG);
+    let wait = claim.tries_again_in(&error).unwrap();
+    assert_eq!(wait, LONG, "the hub knows better than a wait of our own");
+    assert!(records.postpone(&claim, &error, wait).await.unwrap());
+    assert!(next(records).await.is_none(), "{first}");
+    let pause = records.host_pause("huggingface").await.unwrap().unwrap();
+    assert!(pause > LONG / 2 && pause <= LONG, "{pause:?}");
+    error.retry_after = Some(Duration::from_secs(1));
+    assert_eq!(claim.tries_again_in(&error), Some(Duration::from_secs(2)));
+}
+
+async fn a_pause_is_known_to_every_process(database: &TestDatabase) {
+    let elsewhere = Records::open(&database.place).await.unwrap();
+    let hubs = || [("hub.example:8443".to_owned(), "huggingface".to_owned())];
+    let here = SharedPauses::new(database.records.clone(), hubs());
+    let there = SharedPauses::new(elsewhere, hubs());
+    upload(&database.records, "acme/tiny").await;
+    here.pause("hub.example:8443", LONG).await;
+    here.pause("hub.example:8443", OVER).await;
+    let left = there.remaining("hub.example:8443").await.unwrap();
+    assert!(left > LONG / 2, "{left:?}");
+    assert_eq!(there.remaining("other.example").await, None);
+    assert!(next(&database.records).await.is_none(), "its jobs wait too");
 }
