@@ -17,7 +17,8 @@ FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --user-group --home-dir /data --create-home modelferry
+    && groupadd --gid 10001 modelferry \
+    && useradd --uid 10001 --gid 10001 --home-dir /data --create-home --shell /usr/sbin/nologin modelferry
 COPY --from=build /usr/local/bin/modelferry /usr/local/bin/modelferry
 COPY LICENSE-APACHE LICENSE-MIT /usr/share/doc/modelferry/
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use modelferry::error::{Code, Error};
 use modelferry::records::{Stored, Tallies, Tally, Terms};
-use modelferry::upload::UploadStatus::{Pending, Validated, Validating};
+use modelferry::upload::UploadStatus::{Pending, Validating};
 use modelferry::upload::{Kind, Verification};
 use sqlx::{Connection, PgConnection, SqliteConnection};
 
