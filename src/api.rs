@@ -1,19 +1,25 @@
-//! The HTTP API: `/v1` for clients, and beside it what operators ask for.
+//! The HTTP API: `/v1` for clients, and beside it what operators ask for, and
+//! the console for people.
 //!
 //! It writes uploads and reads records. The work itself is a worker's, in this
 //! process or any other.
 
 mod auth;
+mod console;
 mod credentials;
 mod entities;
 mod events;
+mod feed;
 mod health;
+mod lists;
 mod metrics;
 mod openapi;
 mod page;
 mod plan;
 mod problem;
 mod request;
+mod sources;
+mod stats;
 mod uploads;
 mod webhooks;
 
@@ -37,6 +43,7 @@ use uuid::Uuid;
 
 use self::auth::Revoked;
 use self::events::Lookouts;
+use self::feed::Feed;
 use self::metrics::Meters;
 use self::problem::Problem;
 use crate::error::{Code, Error};
@@ -73,6 +80,7 @@ pub struct Api(Arc<Shared>);
 struct Shared {
     ferry: Ferry,
     settings: Settings,
+    feed: Arc<Feed>,
     meters: Meters,
     lookouts: Arc<Lookouts>,
     revoked: Revoked,
@@ -84,6 +92,7 @@ impl Api {
         Self(Arc::new(Shared {
             ferry,
             settings,
+            feed: Arc::default(),
             meters: Meters::new(),
             lookouts: Arc::default(),
             revoked: Revoked::default(),
@@ -110,6 +119,10 @@ impl Api {
         &self.0.meters
     }
 
+    fn feed(&self) -> &Arc<Feed> {
+        &self.0.feed
+    }
+
     /// Every route.
     pub fn router(self) -> Router {
         let v1 = Router::new()
@@ -118,6 +131,11 @@ impl Api {
             .route("/uploads/{id}/action", post(uploads::action))
             .route("/uploads/{id}/artifacts", get(uploads::artifacts))
             .route("/uploads/{id}/events", get(events::stream))
+            .route("/events", get(feed::stream))
+            .route("/sources", get(sources::one).post(sources::many))
+            .route("/stats", get(stats::stats))
+            .route("/models", get(lists::models))
+            .route("/assets", get(lists::assets))
             .route("/credentials", get(credentials::list))
             .route(
                 "/credentials/{name}",
@@ -133,6 +151,8 @@ impl Api {
             .route("/assets/{id}/files/{*path}", get(entities::asset_file));
         let rest = Router::new()
             .nest("/v1", v1)
+            .route("/", get(console::page))
+            .route("/console/{version}/{name}", get(console::file))
             .route("/openapi.json", get(openapi::document))
             .route("/docs", get(openapi::page));
         self.completed(rest)

@@ -21,6 +21,7 @@ pub mod gc;
 pub mod import;
 pub mod inspect;
 pub mod pauses;
+pub mod plan;
 pub mod progress;
 pub mod records;
 pub mod request;

@@ -6,6 +6,7 @@
 
 mod alone;
 mod artifacts;
+mod changes;
 mod counts;
 mod credentials;
 mod db;
@@ -22,6 +23,7 @@ mod pauses;
 mod place;
 mod queue;
 mod signals;
+mod stats;
 mod syncs;
 mod trouble;
 mod uploads;
@@ -37,6 +39,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::broadcast;
 
 pub use self::artifacts::{ArtifactRow, Stored};
+pub use self::changes::{Change, Moving, Since, Waiting};
 pub use self::counts::{Queue, Tallies, Tally};
 pub use self::credentials::CredentialRow;
 use self::db::{Db, fetch_optional};
@@ -44,7 +47,7 @@ pub use self::deliveries::{
     Announcement, DeliveryFailure, DeliveryFilter, DeliveryRow, DeliveryStatus, DueDelivery,
     Receiver,
 };
-pub use self::entities::EntityRow;
+pub use self::entities::{EntityFilter, EntityRow, ListedEntity};
 pub use self::events::{EventRow, Glance};
 pub use self::holdings::{CONDEMNED, Holding, Standing};
 pub use self::jobs::Claim;
@@ -54,6 +57,7 @@ pub use self::once::{Created, Once};
 pub use self::place::{Database, PostgresTarget};
 pub use self::queue::Terms;
 pub use self::signals::{Following, Signal};
+pub use self::stats::{FailureStats, HeldStats, Span, Stats, StepStats};
 pub use self::syncs::{
     NewSync, RunCause, RunCounts, RunRow, RunStatus, SyncClaim, SyncItem, SyncRow,
 };

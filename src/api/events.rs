@@ -15,6 +15,7 @@ use std::time::Duration;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
+use chrono::SecondsFormat;
 use futures_util::{Stream, StreamExt, stream};
 use serde_json::json;
 use tokio::sync::watch;
@@ -132,7 +133,9 @@ impl Watch {
         let seen = self.seq;
         for row in standing.events.iter().filter(|row| row.seq > seen) {
             self.seq = row.seq;
-            self.tell(&row.kind, &row.data, Some(row.seq));
+            let mut data = row.data.clone();
+            data["at"] = json!(row.at.to_rfc3339_opts(SecondsFormat::Millis, true));
+            self.tell(&row.kind, &data, Some(row.seq));
         }
         self.told = Some(now);
         self.ended = now.status.is_terminal();

@@ -195,8 +195,9 @@ fn source(body: &CreateUpload) -> Result<(UploadSource, &str), Problem> {
     Ok((source, text))
 }
 
-fn reference(api: &Api, source: UploadSource, text: &str) -> Result<Reference, Problem> {
-    let reference = api.ferry().providers.parse(text).map_err(Error::from)?;
+/// A source text that may be asked for in this way.
+pub(super) fn reference(api: &Api, source: UploadSource, text: &str) -> Result<Reference, Error> {
+    let reference = api.ferry().providers.parse(text)?;
     let fits = match (source, &reference.locator) {
         (UploadSource::HuggingFace, Locator::HuggingFace(_))
         | (UploadSource::Civitai, Locator::Civitai(_)) => true,
@@ -211,16 +212,14 @@ fn reference(api: &Api, source: UploadSource, text: &str) -> Result<Reference, P
         };
         let shown = modelferry_providers::source::quoted(text);
         let error = Error::new(Code::InvalidSource, format!("{shown} is {what}"));
-        return Err(error.hint(format!("write it like {example}")).into());
+        return Err(error.hint(format!("write it like {example}")));
     }
     if reference.token.is_some() {
         let error = Error::new(Code::InvalidRequest, "the URL carries a token");
-        return Err(error
-            .hint("records are shown to others: configure the token on the server")
-            .into());
+        return Err(error.hint("records are shown to others: configure the token on the server"));
     }
     if let Locator::Other { url } = &reference.locator {
-        api.settings().guard.check_url(url).map_err(Error::from)?;
+        api.settings().guard.check_url(url)?;
     }
     Ok(reference)
 }

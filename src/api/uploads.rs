@@ -6,6 +6,7 @@ use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
+use chrono::SecondsFormat;
 use modelferry_providers::{GitSha1, ProviderKind, Sha256};
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
@@ -16,9 +17,12 @@ use super::page::Page;
 use super::problem::{Problem, ProblemBody};
 use super::{Api, plan, request};
 use crate::error::{Code, Error};
-use crate::records::{ArtifactRow, Created, Filter, NewUpload, Once};
+use crate::records::{ArtifactRow, Created, Filter, NewUpload, Once, Waiting};
 use crate::telemetry;
 use crate::upload::{ArtifactStatus, Upload, UploadSource, UploadStatus, Verification};
+
+/// Bytes of a text to search for.
+const MOST_SEARCHED: usize = 200;
 
 /// One upload.
 #[derive(Debug, Serialize, ToSchema)]
@@ -41,7 +45,7 @@ pub(super) struct CreateQuery {
 /// Asks for an import, or an upload in parts.
 #[utoipa::path(
     post, path = "/v1/uploads", params(CreateQuery), request_body = request::CreateUpload,
-    responses((status = 200, body = UploadBody), (status = 269, description = "The plan of a dry run"), (status = "4XX", body = ProblemBody))
+    responses((status = 200, body = UploadBody), (status = 269, description = "The plan of a dry run", body = plan::PlanBody), (status = "4XX", body = ProblemBody))
 )]
 pub(super) async fn create(
     State(api): State<Api>,
@@ -127,13 +131,20 @@ pub(super) async fn retrieve(
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
-    /// Only those that stand here.
-    status: Option<UploadStatus>,
+    /// Only those that stand here; several with commas between.
+    #[param(value_type = Option<String>)]
+    status: Option<String>,
     /// Only those asked for this way.
     source: Option<UploadSource>,
     /// Only those resolved by this provider.
     #[param(value_type = Option<String>)]
     provider: Option<ProviderKind>,
+    /// Only those that failed with this code.
+    #[param(value_type = Option<String>)]
+    code: Option<Code>,
+    /// Only those with this text in their name, source, id or entity's id,
+    /// whatever its case.
+    text: Option<String>,
     /// Records on a page, 1 to 100.
     page_size: Option<u32>,
     /// Where an earlier page ended.
@@ -164,9 +175,11 @@ pub(super) async fn list(
     let Query(query) = query?;
     let page = Page::of(query.page_size)?;
     let filter = Filter {
-        status: query.status,
+        statuses: statuses(query.status.as_deref())?,
         source: query.source,
         provider: query.provider,
+        code: query.code,
+        text: search(query.text)?,
         after: query.pagination_token,
         limit: page.limit(),
     };
@@ -176,6 +189,30 @@ pub(super) async fn list(
         next_pagination_token: next,
         uploads,
     }))
+}
+
+/// A text to search for; nothing but blanks is none.
+pub(super) fn search(text: Option<String>) -> Result<Option<String>, Problem> {
+    let text = text.map(|text| text.trim().to_owned());
+    let text = text.filter(|text| !text.is_empty());
+    if text.as_ref().is_some_and(|text| text.len() > MOST_SEARCHED) {
+        return Err(Problem::bad(
+            format!("text is over {MOST_SEARCHED} bytes long"),
+            "search for a part of it",
+        ));
+    }
+    Ok(text)
+}
+
+fn statuses(words: Option<&str>) -> Result<Vec<UploadStatus>, Problem> {
+    let words = words.into_iter().flat_map(|words| words.split(','));
+    let read = words.map(|word| word.trim().parse::<UploadStatus>());
+    read.collect::<Result<_, _>>().map_err(|error| {
+        Problem::bad(
+            format!("status: {error}"),
+            "name one, or several with commas",
+        )
+    })
 }
 
 /// What to do with an upload.
@@ -241,6 +278,30 @@ pub(super) struct ArtifactsBody {
     /// Why it failed.
     #[schema(value_type = Option<Object>)]
     error: Option<serde_json::Value>,
+    /// What it waits for, when it is to be tried again.
+    waiting: Option<WaitingBody>,
+}
+
+/// A try that is to come.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct WaitingBody {
+    /// How often it was begun.
+    attempts: u32,
+    /// When it is tried again.
+    until: String,
+    /// What went wrong the last time.
+    message: String,
+}
+
+impl From<Waiting> for WaitingBody {
+    fn from(waiting: Waiting) -> Self {
+        Self {
+            attempts: waiting.attempts,
+            until: waiting.until.to_rfc3339_opts(SecondsFormat::Millis, true),
+            message: waiting.error,
+        }
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -258,6 +319,8 @@ struct ArtifactBody {
     verification: Option<Verification>,
     repaired: bool,
     error_code: Option<String>,
+    /// Why it was refused, in plain words.
+    reason: Option<String>,
 }
 
 impl From<ArtifactRow> for ArtifactBody {
@@ -273,6 +336,7 @@ impl From<ArtifactRow> for ArtifactBody {
             verification: row.verification,
             repaired: row.repaired,
             error_code: row.error_code,
+            reason: row.reason,
         }
     }
 }
@@ -290,11 +354,13 @@ pub(super) async fn artifacts(
     let records = &api.ferry().records;
     let detail = records.get(&caller.owner, &id).await?;
     let rows = records.artifacts(&id).await?;
+    let waiting = records.waiting(&id).await?;
     Ok(Json(ArtifactsBody {
         artifacts: rows.into_iter().map(ArtifactBody::from).collect(),
         revision: detail.plan.map(|plan| plan.revision),
         error: detail.error.map(|error| {
             serde_json::json!({ "code": error.code, "message": error.message, "hint": error.hint })
         }),
+        waiting: waiting.map(WaitingBody::from),
     }))
 }

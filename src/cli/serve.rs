@@ -11,17 +11,21 @@ use super::{Exit, ServeArgs, keys};
 use crate::api::{self, Api};
 use crate::config::Config;
 use crate::error::{Code, Error};
+use crate::records::ApiKey;
 use crate::request::LOCAL_OWNER;
 use crate::worker::{Pool, PoolSettings};
 
 pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> Result<Exit, Error> {
     let session = Session::open(config).await?;
     let records = session.ferry.records.clone();
-    if records.keys().await?.is_empty() {
-        make_first_key(output, &session, args.listen).await?;
-    }
+    let first_key = if records.keys().await?.is_empty() {
+        Some(make_first_key(output, &session, args.listen).await?)
+    } else {
+        None
+    };
     let listener = api::listen(args.listen).await?;
     let address = listener.local_addr().unwrap_or(args.listen);
+    show_console(output, address, first_key.as_ref());
     let workers = args.workers.unwrap_or(config.workers);
     let api = Api::new(
         session.ferry.clone(),
@@ -64,11 +68,23 @@ pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> R
     served.map(|()| Exit::Done)
 }
 
+/// Where a browser finds the console. With the first key, a link that signs in:
+/// what follows the `#` stays in the browser.
+fn show_console(output: &Output, address: SocketAddr, first_key: Option<&(ApiKey, String)>) {
+    match first_key {
+        Some((key, secret)) => output.note(&format!(
+            "the console, signed in: http://{address}/#key={}:{secret}",
+            key.id
+        )),
+        None => output.note(&format!("the console: http://{address}/")),
+    }
+}
+
 async fn make_first_key(
     output: &Output,
     session: &Session,
     listen: SocketAddr,
-) -> Result<(), Error> {
+) -> Result<(ApiKey, String), Error> {
     if !listen.ip().is_loopback() {
         let message = format!("{listen} can be reached from other machines, and no API key exists");
         return Err(Error::new(Code::InvalidRequest, message)
@@ -81,5 +97,5 @@ async fn make_first_key(
         .create_key(LOCAL_OWNER, LOCAL_OWNER, &[])
         .await?;
     keys::print(output, &made);
-    Ok(())
+    Ok(made)
 }

@@ -20,7 +20,7 @@ use crate::worker::{Ended, Errand, Outcome};
 pub(super) async fn list(output: &Output, config: &Config, args: &ListArgs) -> Result<Exit, Error> {
     let records = session::open_records(config).await?;
     let filter = Filter {
-        status: args.status,
+        statuses: args.status.into_iter().collect(),
         source: args.source,
         limit: args.limit,
         ..Filter::default()

@@ -79,16 +79,12 @@ pub(super) async fn run(output: &Output, config: &Config, id: Option<&str>) -> R
 }
 
 async fn under_way(records: &Records) -> Result<Vec<Upload>, Error> {
-    let mut uploads = Vec::new();
-    for status in [Pending, Validating, Validated] {
-        let filter = Filter {
-            status: Some(status),
-            limit: MOST,
-            ..Filter::default()
-        };
-        uploads.extend(records.list(LOCAL_OWNER, &filter).await?);
-    }
-    Ok(uploads)
+    let filter = Filter {
+        statuses: vec![Pending, Validating, Validated],
+        limit: MOST,
+        ..Filter::default()
+    };
+    records.list(LOCAL_OWNER, &filter).await
 }
 
 impl View {

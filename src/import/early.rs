@@ -59,6 +59,17 @@ pub enum Verdict {
     Undecided,
 }
 
+/// Which files a preview looks into, by their place in the plan.
+fn shown(plan: &Plan) -> Vec<(u32, &Artifact)> {
+    let of = |wanted: fn(&str) -> bool| {
+        let files = (0u32..).zip(&plan.artifacts);
+        files.filter(move |(_, artifact)| wanted(artifact.path.as_str()))
+    };
+    let described = of(is_description).take(DESCRIPTIONS);
+    let weights = of(|path| inspect::promises_weights(path) || leftover(path).is_some());
+    described.chain(weights.take(SHOWN)).collect()
+}
+
 /// Which of the missing files are looked into, by their place in the plan.
 pub(super) fn candidates<'p>(plan: &'p Plan, missing: &[u32]) -> Vec<(u32, &'p Artifact)> {
     let few = plan.artifacts.len() <= FEW;
@@ -96,19 +107,12 @@ impl Ferry {
     ) -> Result<HashMap<u32, Verdict>, Error> {
         let rules = self.rules.for_request(request);
         let auth = self.tokens.for_request(request);
-        let of = |wanted: fn(&str) -> bool| {
-            let files = (0u32..).zip(&plan.artifacts);
-            files.filter(move |(_, artifact)| wanted(artifact.path.as_str()))
-        };
-        let described = of(is_description).take(DESCRIPTIONS);
-        let weights =
-            of(|path| inspect::promises_weights(path) || leftover(path).is_some()).take(SHOWN);
-        let looks = stream::iter(described.chain(weights))
-            .map(|(index, artifact)| {
-                let look = self.preview_one(&rules, artifact, &auth, cancel);
-                async move { Ok((index, look.await?)) }
-            })
-            .buffer_unordered(SIDE_BY_SIDE);
+        let mut looks = Vec::new();
+        for (index, artifact) in shown(plan) {
+            let look = self.preview_one(&rules, artifact, &auth, cancel);
+            looks.push(async move { Ok::<_, Error>((index, look.await?)) });
+        }
+        let looks = stream::iter(looks).buffer_unordered(SIDE_BY_SIDE);
         looks.try_collect().await
     }
 

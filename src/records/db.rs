@@ -185,6 +185,14 @@ impl Db {
         }
     }
 
+    /// A key of the JSON object in a column of text, as text.
+    pub fn json_text(&self, column: &str, key: &str) -> String {
+        match self.pool {
+            Pool::Sqlite(_) => format!("json_extract({column}, '$.{key}')"),
+            Pool::Postgres(_) => format!("(CAST({column} AS JSON) ->> '{key}')"),
+        }
+    }
+
     /// The signals of this process, and on a server those of all others.
     pub fn subscribe(&self) -> broadcast::Receiver<Signal> {
         if let Pool::Postgres(pool) = &self.pool {

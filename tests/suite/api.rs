@@ -2,6 +2,7 @@
 
 mod auth;
 mod bad_requests;
+mod console;
 mod credentials;
 mod events;
 mod life;

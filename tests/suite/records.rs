@@ -8,6 +8,7 @@ mod deliveries;
 mod failures;
 mod holdings;
 mod moves;
+mod overview;
 mod queue;
 mod syncs;
 mod uploads;

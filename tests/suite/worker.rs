@@ -112,7 +112,7 @@ async fn workers_of_several_machines_share_what_waits() {
             .each_ref()
             .map(|home| home.start(&["worker", "--workers", "2"]));
         let filter = Filter {
-            status: Some(UploadStatus::Imported),
+            statuses: vec![UploadStatus::Imported],
             limit: 10,
             ..Filter::default()
         };
