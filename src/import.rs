@@ -18,6 +18,7 @@ mod unchanged;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use modelferry_providers::{Plan, Providers};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info_span};
@@ -108,10 +109,8 @@ pub async fn run(
 
 impl Import<'_> {
     async fn steps(&self, resolved: Option<Plan>) -> Result<(), Stop> {
-        let plan = self
-            .resolve(resolved)
-            .instrument(info_span!("resolve"))
-            .await?;
+        let resolve = self.resolve(resolved).boxed();
+        let plan = resolve.instrument(info_span!("resolve")).await?;
         self.ferry.records.outlast_collectors().await?;
         self.prove_access(&plan).await?;
         let refused = self.leave_out(&plan).await?;
@@ -119,10 +118,8 @@ impl Import<'_> {
         let missing = self.judge_early(&plan, missing).await?;
         self.transfer(&plan, missing).await?;
         self.validating().await?;
-        let found = self
-            .inspect(&plan)
-            .instrument(info_span!("inspect"))
-            .await?;
+        let inspect = self.inspect(&plan).boxed();
+        let found = inspect.instrument(info_span!("inspect")).await?;
         self.validated(&found).await?;
         if !self.claim.detail.request.register {
             return self.complete().await;
@@ -131,7 +128,7 @@ impl Import<'_> {
             let entity = self.register(&plan, found.kind).await?;
             self.imported(&entity).await
         };
-        publish.instrument(info_span!("publish")).await
+        publish.boxed().instrument(info_span!("publish")).await
     }
 
     /// The record ends with the error; staged bytes stay only where they are

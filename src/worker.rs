@@ -179,9 +179,8 @@ impl Worker {
             }
         };
         let span = span_of(&claim);
-        self.work(ferry, claim, LEASE, resolved, observer, cancel)
-            .instrument(span)
-            .await
+        let work = self.work(ferry, claim, LEASE, resolved, observer, cancel);
+        work.boxed().instrument(span).await
     }
 
     /// Works on one claimed upload until it ends or the claim is lost.
