@@ -34,6 +34,7 @@ use crate::error::{Code, Error};
 use crate::import::Overrides;
 use crate::inspect::PicklePolicy;
 use crate::request::Wanted;
+use crate::telemetry::Traces;
 use crate::upload::Kind;
 
 /// Ferries models from Hugging Face, Civitai and plain URLs into storage you
@@ -267,6 +268,9 @@ struct ServeArgs {
 
 #[derive(Debug, Args)]
 struct WorkerArgs {
+    /// Answer /healthz, /readyz and /metrics on this address and port
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<std::net::SocketAddr>,
     /// Uploads worked on at once [default: the setting `workers`]
     #[arg(long, value_name = "N", value_parser = workers)]
     workers: Option<usize>,
@@ -346,13 +350,12 @@ impl Cli {
     }
 
     async fn execute(self, config: Result<Config, Error>) -> Exit {
-        let output = Output::new(self.json, self.quiet, self.no_progress);
-        let config = match config {
-            Ok(config) => config,
-            Err(error) => return output.refuse(&error),
+        let json_logs = config.as_ref().is_ok_and(|config| config.json_logs);
+        let output = Output::new(self.json, self.quiet, self.no_progress, json_logs);
+        let outcome = match config {
+            Ok(config) => Box::pin(self.observed(&output, &config)).await,
+            Err(error) => Err(error),
         };
-        output.start_logs(self.verbose, &config);
-        let outcome = Box::pin(self.command.run(&output, &config)).await;
         outcome.unwrap_or_else(|error| match error.code {
             Code::NotFound => {
                 output.error(&error);
@@ -360,6 +363,22 @@ impl Cli {
             }
             _ => output.refuse(&error),
         })
+    }
+}
+
+impl Cli {
+    /// Runs the command with its logs, and its traces where they are wanted.
+    async fn observed(self, output: &Output, config: &Config) -> Result<Exit, Error> {
+        let traces = match &config.otlp_endpoint {
+            Some(endpoint) => Some(Traces::to(endpoint, &config.service_name)?),
+            None => None,
+        };
+        output.start_logs(self.verbose, config, traces.as_ref());
+        let outcome = Box::pin(self.command.run(output, config)).await;
+        if let Some(traces) = traces {
+            traces.end().await;
+        }
+        outcome
     }
 }
 

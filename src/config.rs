@@ -123,6 +123,10 @@ pub struct Config {
     pub abandoned_after: Duration,
     /// Whether logs are JSON.
     pub json_logs: bool,
+    /// Where traces are sent: an OTLP endpoint.
+    pub otlp_endpoint: Option<SafeUrl>,
+    /// What traces call this program.
+    pub service_name: String,
     /// The log filter, in `RUST_LOG`'s terms.
     pub log_filter: Option<String>,
     /// Everything above, as it was given.
@@ -212,6 +216,10 @@ impl Config {
                 .read(&keys::ABANDONED, parse::span)?
                 .unwrap_or(Duration::from_secs(7 * 86_400)),
             json_logs: values.read(&keys::LOG, parse::json_logs)?.unwrap_or(false),
+            otlp_endpoint: values.read(&keys::OTLP_ENDPOINT, parse::url)?,
+            service_name: values
+                .read(&keys::SERVICE_NAME, |text| Ok(text.to_owned()))?
+                .unwrap_or_default(),
             log_filter: environment.get("RUST_LOG").cloned(),
             shown: values.shown(&home),
             home,

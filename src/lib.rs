@@ -29,6 +29,7 @@ pub mod records;
 pub mod request;
 pub mod storage;
 pub mod sync;
+pub mod telemetry;
 pub mod tokens;
 pub mod transfer;
 pub mod upload;

@@ -43,7 +43,7 @@ use tokio::sync::broadcast;
 
 pub use self::artifacts::{ArtifactRow, Stored};
 pub use self::changes::{Change, Moving, Since, Waiting};
-pub use self::counts::Counts;
+pub use self::counts::{Queue, Tallies, Tally};
 pub use self::credentials::CredentialRow;
 use self::db::{Db, fetch_optional};
 pub use self::deliveries::{
@@ -61,7 +61,7 @@ pub use self::moves::{Entity, EntityFile};
 pub use self::once::{Created, Once};
 pub use self::place::{Database, PostgresTarget};
 pub use self::queue::Terms;
-pub use self::signals::Signal;
+pub use self::signals::{Following, Signal};
 pub use self::stats::{FailureStats, HeldStats, Span, Stats, StepStats};
 pub use self::stored::StoredAt;
 pub use self::syncs::{
@@ -131,6 +131,12 @@ impl Records {
     /// that other processes make.
     pub fn signals(&self) -> broadcast::Receiver<Signal> {
         self.db.subscribe()
+    }
+
+    /// Hears of changes to this upload alone, from now on: what to wait with
+    /// where thousands do.
+    pub fn following(&self, upload: &str) -> Following {
+        self.db.following(upload)
     }
 
     /// Whether [`Records::signals`] tells what other processes do. Where it

@@ -58,6 +58,9 @@ pub struct ImportRequest {
     /// The sync that asks.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sync: Option<OfSync>,
+    /// The `traceparent` of whatever asked, for the worker to join.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub trace: Option<String>,
     /// Where its owner wants to hear how it ended.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub webhook: Option<SafeUrl>,
@@ -93,6 +96,7 @@ impl ImportRequest {
             priority: 0,
             overrides: Overrides::default(),
             sync: None,
+            trace: None,
             webhook: None,
             credential: None,
             config: None,
