@@ -63,7 +63,7 @@ export function modelsView(query) {
 
   async function countAll() {
     try {
-      const { stats } = await get("v1/stats", { query: { step: 86_400, since: new Date(Date.now() - 86_400_000).toISOString() } });
+      const { stats } = await get("v1/stats", { query: { fields: "held" } });
       say(tabs.children[0].lastChild, format.number(stats.held.models));
       say(tabs.children[1].lastChild, format.number(stats.held.assets));
     } catch {

@@ -1,7 +1,7 @@
 // All uploads, live: filters in the address, rows that change in place.
 
-import { get } from "./api.js";
-import { empty } from "./dialogs.js";
+import { get, post } from "./api.js";
+import { ask, empty, note } from "./dialogs.js";
 import { announce, h, put, say } from "./dom.js";
 import * as format from "./format.js";
 import { badge, icon } from "./icons.js";
@@ -38,7 +38,7 @@ export function uploadsView(query) {
 
   const list = pagedList({
     label: "Uploads",
-    columns: ["", "What", "Crossing", "Status", "Asked for"],
+    columns: ["", "What", "Crossing", "Status", "Asked for", ""],
     load: async (token, signal) => {
       const asks = { ...filters, pageSize: PAGE, paginationToken: token };
       const answer = await get("v1/uploads", { query: asks, signal });
@@ -100,7 +100,7 @@ export function uploadsView(query) {
   let counting = null;
   async function countAll() {
     try {
-      const { stats } = await get("v1/stats", { query: { step: 86_400, since: new Date(Date.now() - 86_400_000).toISOString() } });
+      const { stats } = await get("v1/stats", { query: { fields: "uploads" } });
       STATUSES.forEach(([, , words], nth) => {
         const of = words ?? Object.keys(stats.uploads);
         const sum = of.reduce((total, name) => total + (stats.uploads[name] ?? 0), 0);
@@ -183,6 +183,7 @@ function uploadRow(entry) {
   const way = crossing(entry);
   const state_ = status(entry);
   const origin = h("span.origin");
+  const button = h("button.icon-button.row-action", { type: "button", on: { click: () => act(now) } });
   const element = h(
     "li.row.upload-row",
     { data: { id: upload.id } },
@@ -191,9 +192,21 @@ function uploadRow(entry) {
     way,
     state_,
     h("time.row-time", { datetime: upload.createdAt, "data-ago": "", title: format.exact(upload.createdAt) }, format.ago(upload.createdAt)),
+    button,
   );
   function update(next) {
     now = next;
+    const action = actionOf(next.upload);
+    button.classList.toggle("is-none", !action);
+    button.disabled = !action;
+    if (action && button.dataset.action !== action) {
+      button.dataset.action = action;
+      put(button, icon(action === "retry" ? "retry" : "cross"));
+    }
+    if (action) {
+      button.title = action === "retry" ? `Try ${next.upload.fileName} again` : `Cancel ${next.upload.fileName}`;
+      button.setAttribute("aria-label", button.title);
+    }
     const { provider, source, fileName, errorMessage, url, kind } = next.upload;
     const word_ = provider ?? source;
     say(origin, badge(word_));
@@ -201,10 +214,30 @@ function uploadRow(entry) {
     origin.dataset.provider = word_;
     say(name, fileName);
     say(detail, errorMessage ? errorMessage.replace(/ \[[a-z_]+\]$/, "") : [format.provider(word_), kind, url].filter(Boolean).join(" · "));
+    detail.title = next.error?.hint ?? "";
     detail.classList.toggle("is-error", Boolean(errorMessage));
     updateStatus(state_, next);
     updateCrossing(way, next);
   }
   update(entry);
   return { element, update, tick: () => { if (now.samples.length) updateCrossing(way, now); } };
+}
+
+function actionOf({ status }) {
+  if (status === "failed") return "retry";
+  return ["pending", "validating", "validated"].includes(status) ? "cancel" : null;
+}
+
+async function act({ upload }) {
+  const action = actionOf(upload);
+  if (!action) return;
+  const text = `${upload.fileName} stops here. You can start it again later; files that arrived whole stay.`;
+  if (action === "cancel" && !(await ask({ title: "Cancel this upload?", text, yes: "Cancel the upload", danger: true }))) return;
+  try {
+    const answer = await post(`v1/uploads/${encodeURIComponent(upload.id)}/action`, { action });
+    state.learn(answer.upload);
+    announce(action === "retry" ? "Started again" : "Cancelled");
+  } catch (error) {
+    note(`${error.message} ${error.hint ?? ""}`, "bad");
+  }
 }

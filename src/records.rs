@@ -57,7 +57,7 @@ pub use self::once::{Created, Once};
 pub use self::place::{Database, PostgresTarget};
 pub use self::queue::Terms;
 pub use self::signals::Signal;
-pub use self::stats::{FailureStats, HeldStats, Span, Stats, StepStats};
+pub use self::stats::{FailureStats, HeldStats, Span, Stats, StatsField, StepStats};
 pub use self::syncs::{
     NewSync, RunCause, RunCounts, RunRow, RunStatus, SyncClaim, SyncItem, SyncRow,
 };

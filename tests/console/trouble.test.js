@@ -90,3 +90,45 @@ test("a revoked key ends in the sign-in view, which says so", async () => {
   await page.context().close();
   await server.stop();
 });
+
+test("nothing jumps while uploads move, end and come", async () => {
+  const server = await Server.start(hub);
+  const page = await openPage(browser);
+  await signIn(page, server, "#/uploads");
+  await page.waitForSelector(".empty");
+  const first = await server.import({ url: `${hub.files}/releases/compass.safetensors`, kind: "model" }, { waits: false });
+  await page.getByRole("button", { name: "1 new upload: show" }).click();
+  await page.waitForSelector(`.upload-row[data-id="${first.id}"] .status[data-tone=live]`);
+  await page.evaluate(() => {
+    globalThis.jumps = [];
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) if (!entry.hadRecentInput) globalThis.jumps.push(entry.value);
+    }).observe({ type: "layout-shift", buffered: false });
+  });
+  await server.import({ huggingFaceModelName: "harbour/lantern-embed" });
+  await server.ended(first.id);
+  await page.waitForFunction((id) => document.querySelector(`.upload-row[data-id="${id}"]`)?.textContent.includes("Imported"), first.id);
+  await page.waitForSelector(".pill");
+  assert.deepEqual(await page.evaluate(() => globalThis.jumps), []);
+  await assertClean(page, assert);
+  await page.context().close();
+  await server.stop();
+});
+
+test("an upload is cancelled and tried again from its row", async () => {
+  const server = await Server.start(hub);
+  const { id } = await server.import({ url: `${hub.files}/long.bin`, kind: "asset" }, { waits: false });
+  const page = await openPage(browser);
+  await signIn(page, server, "#/uploads");
+  const row = page.locator(`.upload-row[data-id="${id}"]`);
+  await row.getByRole("button", { name: /^Cancel/ }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel the upload" }).click();
+  await row.getByText("Cancelled", { exact: true }).waitFor();
+  await row.getByRole("button", { name: /again$/ }).click();
+  await row.locator(".status[data-tone=live]").waitFor();
+  await server.api("POST", `/v1/uploads/${id}/action`, { action: "cancel" });
+  await row.getByText("Cancelled", { exact: true }).waitFor();
+  await assertClean(page, assert);
+  await page.context().close();
+  await server.stop();
+});

@@ -212,6 +212,9 @@ async fn models_and_assets_are_listed_and_statistics_add_up() {
         .map(|s| s["bytesTransferred"].as_u64().unwrap())
         .sum();
     assert_eq!(moved, stats["held"]["bytes"].as_u64().unwrap());
+    let counts = server.get("/v1/stats?fields=uploads").await;
+    assert_eq!(counts.body["stats"]["uploads"], json!({ "imported": 2 }));
+    assert_eq!(counts.body["stats"]["held"], Value::Null);
     let other = Key::make(&server.home, &["--owner", "other"]);
     for (path, field) in [("/v1/models", "models"), ("/v1/assets", "assets")] {
         let answer = server
@@ -226,6 +229,7 @@ async fn models_and_assets_are_listed_and_statistics_add_up() {
         "/v1/stats?step=1",
         "/v1/stats?since=2001-01-01T00:00:00Z&step=60",
         "/v1/stats?since=yesterday",
+        "/v1/stats?fields=everything",
         "/v1/models?paginationToken=none",
         "/v1/models?pageSize=0",
         "/v1/uploads?status=done",
