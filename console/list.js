@@ -35,6 +35,8 @@ export function pagedList({ load, row, blank, label, columns = [] }) {
     } catch (error) {
       if (error.name === "AbortError" || generation !== state.generation) return;
       near.disconnect();
+      if (state.token === undefined && rows.querySelector(".is-ghost")) rows.replaceChildren();
+      if (head) head.hidden = rows.childElementCount === 0;
       put(foot, errorBox(error, h("button.button", { type: "button", on: { click: again } }, "Try again")));
       element.setAttribute("aria-busy", "false");
     } finally {

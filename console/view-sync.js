@@ -28,7 +28,7 @@ export function syncView([id]) {
         get(`${path}/runs`, { query: { pageSize: 50 }, signal: abort.signal }),
       ]);
       show(sync, runs);
-      if (runs.some((run) => run.status === "running")) timer = setTimeout(load, LOOK);
+      if (runs.some(isOpen)) timer = setTimeout(load, LOOK);
     } catch (error) {
       if (error.name === "AbortError") return;
       put(element, crumb(), h("h1", null, "Sync"), errorBox(error, h("button.button.is-small", { type: "button", on: { click: load } }, "Try again")));
@@ -39,7 +39,7 @@ export function syncView([id]) {
     document.title = `${sync.name} · modelferry`;
     const origin = listingBadge(sync);
     origin.classList.add("is-large");
-    const isRunning = runs.some((run) => run.status === "running");
+    const isRunning = runs.some(isOpen);
     const focused = document.activeElement?.dataset?.action;
     put(
       element,
@@ -116,6 +116,7 @@ export function syncView([id]) {
   return { element, leave: () => { abort.abort(); clearTimeout(timer); } };
 }
 
+const isOpen = (run) => run.status === "running" || run.status === "waiting";
 const crumb = () => h("a.crumb", { href: route.link(["syncs"]) }, icon("next"), "Syncs");
 
 function counts(of) {
@@ -125,7 +126,7 @@ function counts(of) {
   return said.length ? said.join(", ") : `${format.number(of.seen ?? 0)} seen, nothing new`;
 }
 
-const SIDES = [["new", "+", "New"], ["changed", "~", "Changed"], ["missing", "−", "No longer listed"], ["failed", "!", "Failed"]];
+const SIDES = [["new", "+", "New"], ["changed", "~", "Changed"], ["missing", "−", "No longer listed"], ["pruned", "×", "Removed here"], ["failed", "!", "Failed"]];
 
 /** What a run found that the one before had not. */
 function difference(of) {
@@ -149,6 +150,7 @@ function filters(sync) {
   const of = sync.filters ?? {};
   const list = (value) => (Array.isArray(value) && value.length ? value.join(", ") : null);
   const pairs = [
+    ["Names", list(of.name)],
     ["Only files", list(of.include)],
     ["No files", list(of.exclude)],
     ["Base model", list(of.baseModel)],
@@ -156,7 +158,10 @@ function filters(sync) {
     ["Largest", of.maxSize ? format.bytes(Number(of.maxSize)) : null],
     ["Newest", of.newest ? format.number(of.newest) : null],
     ["Since", of.since],
-    ["Keeps", sync.prune?.limit ? `the newest ${format.number(sync.prune.limit)}` : null],
+    ["Prunes", sync.prune?.limit ? `in step with the source: removes at most ${format.number(sync.prune.limit)} a run` : null],
+    ["Kind", sync.kind],
+    ["Revision", sync.revision],
+    ["Credential", sync.credential],
     ["Tells", sync.webhookUrl],
   ].filter(([, value]) => value);
   if (!pairs.length) return null;

@@ -1,7 +1,7 @@
 // Scheduled imports: when they run next, and how the last runs went.
 
-import { get } from "./api.js";
-import { command, empty } from "./dialogs.js";
+import { get, post } from "./api.js";
+import { command, empty, errorBox } from "./dialogs.js";
 import { h, put } from "./dom.js";
 import * as format from "./format.js";
 import { badge, icon } from "./icons.js";
@@ -10,12 +10,22 @@ import * as route from "./route.js";
 
 /** Days of the calendar strip in a list. */
 const DAYS = 14;
-const LISTINGS = { repo: "huggingface", author: "huggingface", collection: "huggingface", "civitai-model": "civitai", creator: "civitai", tag: "civitai", search: "civitai", list: "other" };
+const SCHEDULES = [
+  ["@hourly", "Every hour"],
+  ["0 6 * * *", "Every day at 6:00"],
+  ["0 6 * * MON-FRI", "Monday to Friday at 6:00"],
+  ["0 6 * * MON", "Every Monday at 6:00"],
+  ["0 6 1 * *", "On the first of the month at 6:00"],
+  ["", "Written by hand"],
+];
 
-export const listingBadge = (sync) => {
-  const provider = LISTINGS[sync.listing] ?? "other";
-  return h("span.origin", { data: { provider }, title: sync.listing }, badge(provider));
-};
+/** Whose a source is, as far as its text and sort tell. */
+export function listingBadge(sync) {
+  const isCivitai = /civitai/i.test(sync.source) || ["civitai-model", "creator", "tag"].includes(sync.listing);
+  const isWeb = ["list", "file", "url"].includes(sync.listing) || (/^https?:/.test(sync.source) && !/huggingface|hf\.co/.test(sync.source));
+  const provider = isCivitai ? "civitai" : isWeb ? "other" : "huggingface";
+  return h("span.origin", { data: { provider }, title: sync.listing ?? "" }, badge(provider));
+}
 
 export function syncsView() {
   const list = pagedList({
@@ -30,15 +40,65 @@ export function syncsView() {
     blank: () => empty({
       title: "No syncs yet",
       text: "A sync imports what is new of a repository, an author, a collection or a Civitai creator, by a schedule.",
-      extra: h("div.empty-command", null, command("modelferry sync add weekly-models hf://author/org --cron '0 6 * * 1'", "command that makes a sync")),
-      action: null,
+      action: h("button.button.is-main", { type: "button", on: { click: () => form.open() } }, "Make the first sync"),
+      extra: command("modelferry sync add models https://huggingface.co/acme --cron @daily", "command that makes a sync"),
     }),
   });
+  const form = newSync();
   put(list.rows, ghosts(4));
   return {
-    element: h("section.view", null, h("header.view-head", null, h("div", null, h("h1", null, "Syncs"), h("p.view-lead", null, `Imports that run by a schedule; times are ${format.zone}`))), list.element),
+    element: h("section.view", null, h("header.view-head", null, h("div", null, h("h1", null, "Syncs"), h("p.view-lead", null, `Imports that run by a schedule; times are ${format.zone}`)), h("button.button.is-main", { type: "button", on: { click: () => form.open() } }, icon("syncs"), "New sync")), form.element, list.element),
     shown: () => list.reload(),
     leave: () => list.stop(),
+  };
+}
+
+/** Makes a sync; what is wrong with it the server says. */
+function newSync() {
+  const name = h("input", { id: "sync-name", required: true, placeholder: "harbour-models", spellcheck: "false", autocapitalize: "off" });
+  const source = h("input", { id: "sync-source", required: true, placeholder: "https://huggingface.co/org, civitai:4384, org/name", spellcheck: "false", autocapitalize: "off" });
+  const often = h("select", { id: "sync-often", on: { change: showCron } }, SCHEDULES.map(([value, text]) => h("option", { value }, text)));
+  const cron = h("input", { id: "sync-cron", placeholder: "minute hour day month weekday", spellcheck: "false" });
+  const cronField = h("div.field", { hidden: true }, h("label", { for: "sync-cron" }, "Cron"), cron);
+  const problem = h("div", { role: "alert" });
+  const make = h("button.button.is-main", null, "Make it");
+  const element = h(
+    "form.panel",
+    { hidden: true, "aria-label": "New sync", on: { submit: (event) => { event.preventDefault(); save(); } } },
+    h("div.panel-head", null, h("h2", null, "New sync"), h("span.panel-note", null, `Times are ${format.zone}`)),
+    h(
+      "div.panel-body.stack",
+      null,
+      h("div.options", null, h("div.field", null, h("label", { for: "sync-name" }, "Name"), name), h("div.field.is-wide", null, h("label", { for: "sync-source" }, "Source"), source), h("div.field", null, h("label", { for: "sync-often" }, "When"), often), cronField),
+      problem,
+      h("div.view-buttons", null, make, h("button.button", { type: "button", on: { click: () => { element.hidden = true; } } }, "Not now")),
+    ),
+  );
+  often.value = SCHEDULES[1][0];
+
+  function showCron() {
+    cronField.hidden = often.value !== "";
+    if (!cronField.hidden) cron.focus();
+  }
+
+  async function save() {
+    make.disabled = true;
+    put(problem);
+    try {
+      const { sync } = await post("v1/syncs", { name: name.value.trim(), source: source.value.trim(), cron: often.value || cron.value.trim(), timezone: format.zone });
+      route.go(["syncs", sync.id]);
+    } catch (error) {
+      put(problem, errorBox(error));
+      make.disabled = false;
+    }
+  }
+
+  return {
+    element,
+    open() {
+      element.hidden = false;
+      name.focus();
+    },
   };
 }
 
@@ -65,8 +125,8 @@ function row({ sync, runs }) {
   );
 }
 
-export const RUN_TONES = { done: "good", failed: "bad", interrupted: "quiet", running: "live" };
-const RUN_SIGNS = { done: "check", failed: "cross", interrupted: "pause", running: "next" };
+export const RUN_TONES = { done: "good", failed: "bad", interrupted: "quiet", running: "live", waiting: "live" };
+const RUN_SIGNS = { done: "check", failed: "cross", interrupted: "pause", running: "next", waiting: "next" };
 
 /** How a run went, as a word with a sign. */
 export function runStatus(run, sync) {
