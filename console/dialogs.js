@@ -37,7 +37,7 @@ export function help(shortcuts) {
     { "aria-labelledby": heading, on: { close: () => dialog.remove() } },
     h("h2", { id: heading }, "Keyboard shortcuts"),
     h("dl.keys", null, shortcuts.map(([keys, text]) => h("div", null, h("dt", null, keys.split(" ").map((key) => h("kbd", null, key))), h("dd", null, text)))),
-    h("div.dialog-buttons", null, h("button.button.is-main", { type: "button", on: { click: () => dialog.close() } }, "Close")),
+    h("div.dialog-buttons", null, h("a.button", { href: "docs", target: "_blank", rel: "noreferrer" }, icon("open"), "API reference"), h("button.button.is-main", { type: "button", autofocus: true, on: { click: () => dialog.close() } }, "Close")),
   );
   document.body.append(dialog);
   dialog.showModal();

@@ -115,6 +115,7 @@ export function uploadView([id]) {
   }
 
   function showMoving(entry) {
+    if (parts.status.lastChild?.textContent !== word(entry)) put(parts.walk, walk(entry, times));
     updateStatus(parts.status, entry);
     updateCrossing(parts.way, entry);
   }

@@ -7,7 +7,7 @@ import { launch, openPage, ROOT, Server, signIn, startHub } from "./support.js";
 const FOLDER = path.join(ROOT, "docs/console");
 const MOST = 150 * 1024;
 
-const hub = await startHub({ rate: "2500kB" });
+const hub = await startHub({ rate: "700kB" });
 const server = await Server.start(hub, { workers: 4 });
 const browser = await launch();
 mkdirSync(FOLDER, { recursive: true });
