@@ -20,6 +20,15 @@ export function hash(file) {
   return h("span.hash", { title: `${sort} ${text}` }, `${file.sha256 ? "" : "git "}${format.short(text, 10)}`, copyButton(text, `Copy ${sort} of ${file.path ?? "the file"}`));
 }
 
+/** Who else states a file's hash, and when its content came, where the manifest tells. */
+export function vouched(file) {
+  const { stated, storedAt, source } = file.provenance ?? {};
+  const who = [...new Set((stated ?? []).map((one) => `${one.algorithm} by the ${one.by}`))].join(", ");
+  if (!who && !storedAt) return null;
+  const text = [who && `states ${who}`, storedAt && `stored ${format.moment(storedAt)}`].filter(Boolean).join("; ");
+  return h("span.muted", { title: source ?? "" }, text);
+}
+
 /** What a file was held against. */
 export function verified(file) {
   const [text, title] = VERIFIED[file.verification] ?? [];
@@ -29,7 +38,7 @@ export function verified(file) {
 }
 
 /** Where one file of an upload stands. */
-export function fileState(file, isOver) {
+export function fileState(file, isOver, isMoving = false) {
   if (file.status === "stored") {
     return [verified(file) ?? h("span.chip", { data: { tone: "good" } }, icon("check"), "stored"),
       file.reused && h("span.chip", { title: "The storage already held this content; nothing was fetched" }, "held already"),
@@ -37,7 +46,7 @@ export function fileState(file, isOver) {
   }
   if (file.status === "refused") return h("span.chip", { data: { tone: "warn" }, title: file.reason ?? "" }, icon("warn"), `refused: ${file.errorCode ?? "by the gate"}`);
   if (file.status === "failed") return h("span.chip", { data: { tone: "bad" } }, icon("cross"), file.errorCode ?? "failed");
-  return h("span.chip", null, isOver ? "not transferred" : "waiting");
+  return h("span.chip", null, isOver ? "not transferred" : isMoving ? "on its way" : "waiting");
 }
 
 /** Files in rows; `last` makes what stands at the end of each. */

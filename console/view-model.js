@@ -3,7 +3,7 @@
 import { address, get, send } from "./api.js";
 import { command, copyButton, errorBox, note } from "./dialogs.js";
 import { announce, h, put } from "./dom.js";
-import { definitions, factList, filesTable, verified } from "./files.js";
+import { definitions, factList, filesTable, verified, vouched } from "./files.js";
 import * as format from "./format.js";
 import { badge, icon } from "./icons.js";
 import * as route from "./route.js";
@@ -53,7 +53,7 @@ export function modelView([id]) {
         provenance(entity),
       ),
       card(entity.card),
-      h("section.panel", null, h("div.panel-head", null, h("h2", null, "Files"), h("span.panel-note", null, format.bytes(size))), filesTable(entity.files, { label: "Files of this model", head: "Verified", last: (file) => [verified(file), download(file)] })),
+      h("section.panel", null, h("div.panel-head", null, h("h2", null, "Files"), h("span.panel-note", null, format.bytes(size))), filesTable(entity.files, { label: "Files of this model", head: "Verified", last: (file) => [verified(file), vouched(file), download(file)] })),
       uses(entity),
     );
     element.setAttribute("aria-busy", "false");

@@ -9,6 +9,7 @@ import * as format from "./format.js";
 import { badge, icon } from "./icons.js";
 import * as route from "./route.js";
 import * as state from "./state.js";
+import { isMoving } from "./state.js";
 import { crossing, status, tone, updateCrossing, updateStatus, walk, word } from "./walk.js";
 
 export function uploadView([id]) {
@@ -115,7 +116,10 @@ export function uploadView([id]) {
   }
 
   function showMoving(entry) {
-    if (parts.status.lastChild?.textContent !== word(entry)) put(parts.walk, walk(entry, times));
+    if (parts.status.lastChild?.textContent !== word(entry)) {
+      put(parts.walk, walk(entry, times));
+      showFiles(entry);
+    }
     updateStatus(parts.status, entry);
     updateCrossing(parts.way, entry);
   }
@@ -137,16 +141,20 @@ export function uploadView([id]) {
     return put(parts.error, errorBox(error));
   }
 
-  function showFiles({ upload }) {
+  function showFiles(entry) {
+    const { upload } = entry;
     const files = detail.artifacts;
     const stored = files.filter((file) => file.status === "stored");
     say(parts.filesHead, files.length ? `${format.number(stored.length)} of ${format.count(files.length, "file")} stored` : "");
     const isOver = ["imported", "complete", "failed"].includes(upload.status);
     if (files.length) {
-      const last = (file) => fileState(file, isOver);
-      if (parts.files.dataset.count !== String(files.length) || parts.files.dataset.status !== upload.status) {
+      // Which of several files is on its way the records don't tell.
+      const isAlone = files.length - stored.length === 1 && isMoving(entry);
+      const last = (file) => fileState(file, isOver, isAlone);
+      const stand = `${files.length} ${upload.status} ${isAlone}`;
+      if (parts.files.dataset.stand !== stand) {
         put(parts.files, filesTable(files, { label: "Files of this upload", head: "State", last }));
-        Object.assign(parts.files.dataset, { count: files.length, status: upload.status });
+        parts.files.dataset.stand = stand;
       } else files.forEach(showFile);
     } else put(parts.files, h("p.panel-body.muted", null, isOver ? "It ended before its files were known." : "Its files are known once it is resolved."));
   }
