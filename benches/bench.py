@@ -1,7 +1,9 @@
 """What the benches share: tools, the hub, a run that is measured, a table."""
 
+import argparse
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import statistics
@@ -34,10 +36,22 @@ def python_tool(package, tool):
     return home / "bin" / tool
 
 
-def build():
-    """Builds both programs as they are released."""
-    command = ["cargo", "build", "--release", "--locked", "--bins", "-p", "modelferry", "-p", "modelferry-fixtures"]
-    subprocess.run(command, cwd=ROOT, check=True)
+def parser(doc, runs=None):
+    """The options that every bench has."""
+    options = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--folder", help="where to work; target/benches unless told")
+    options.add_argument("--as-built", action="store_true", help="run target/release as it is, and build nothing")
+    if runs:
+        options.add_argument("--runs", type=int, default=runs)
+    return options
+
+
+def build(options):
+    """Builds both programs as they are released: each alone, so that neither brings the other features."""
+    for package in ("modelferry", "modelferry-fixtures"):
+        command = ["cargo", "build", "--release", "--locked", "--bins", "-p", package]
+        if not options.as_built:
+            subprocess.run(command, cwd=ROOT, check=True)
 
 
 class Hub:
@@ -76,6 +90,14 @@ class Hub:
         return {**os.environ, **self.variables}
 
 
+def sha256(*options):
+    """The SHA-256 of the hub's file that these options add, from a hub that nothing slows down."""
+    with Hub(*options) as hub:
+        piped = f"curl -sSf {shlex.quote(hub.sources[-1])} | openssl dgst -sha256 -r"
+        done = subprocess.run(piped, shell=True, check=True, capture_output=True, text=True)
+    return done.stdout.split()[0]
+
+
 def folder(where):
     """A folder to work in, which goes when it is no longer used."""
     where = pathlib.Path(where) if where else CACHE
@@ -96,7 +118,7 @@ def measure(command, environment):
     return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
-def compare(commands, runs, environment, work, first):
+def compare(commands, runs, environment, work, first, after=lambda: None):
     """Runs each line in turn, so many times over, and prints a table with `first` as the measure of the others."""
     results = {name: [] for name in commands}
     for _ in range(runs):
@@ -104,6 +126,7 @@ def compare(commands, runs, environment, work, first):
             out = pathlib.Path(tempfile.mkdtemp(dir=work))
             results[name].append(measure(command.replace("{out}", str(out)), environment))
             shutil.rmtree(out)
+            after()
     least = statistics.median(wall for wall, _, _ in results[first])
     print(f"{'':22} {'wall s':>22} {'CPU s':>22} {'peak MiB':>9} {'ratio':>6}")
     for name, measured in results.items():

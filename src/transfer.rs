@@ -8,6 +8,7 @@ mod allowance;
 mod crew;
 mod digest;
 mod flow;
+mod gather;
 mod limits;
 mod pace;
 mod patience;
@@ -31,7 +32,7 @@ use self::digest::Hashers;
 use self::flow::{Flow, Received, Saved, Snapshot};
 pub use self::limits::Limits;
 pub use self::pace::Pace;
-pub use self::patience::Patience;
+pub use self::patience::{Drip, Patience};
 use self::ranges::{Fetched, Source};
 use crate::crash;
 use crate::error::{Code, Error, Stop};
@@ -280,6 +281,8 @@ impl Engine {
             }
             job.ledger.reset().await?;
         }
+        let part_size = ranges::part_size(job.artifact.size.approximate());
+        ranges::check_part(job.artifact, part_size, self.limits.memory())?;
         let expected = Expected {
             sha256: job.artifact.digests.sha256,
             size: job.artifact.size.exact(),
@@ -289,7 +292,7 @@ impl Engine {
         let checkpoint = Checkpoint {
             staged,
             done: 0,
-            part_size: ranges::part_size(job.artifact.size.approximate()),
+            part_size,
             total: None,
             validator: None,
             hashers: digest::Saved::default(),

@@ -8,7 +8,6 @@ mod remote;
 
 use std::collections::HashMap;
 use std::io::Cursor;
-use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use modelferry_providers::{Artifact, Auth, Plan, Sha256};
@@ -36,8 +35,6 @@ const FEW: usize = 8;
 const SHOWN: usize = 24;
 /// Small files beside the weights that say what the model is, in a preview.
 const DESCRIPTIONS: usize = 8;
-/// How long one look may take.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a look at a file's headers told.
 #[derive(Debug)]
@@ -203,7 +200,8 @@ impl Ferry {
         };
         let budget = Budget::for_length(artifact.size.approximate());
         let opened = Remote::open(&self.engine, artifact, auth, budget, cancel);
-        let Ok(Some(remote)) = tokio::time::timeout(PATIENCE, opened).await else {
+        let Ok(Some(remote)) = tokio::time::timeout(remote::longest(&self.engine), opened).await
+        else {
             return undecided;
         };
         let (path, rules) = (artifact.path.as_str().to_owned(), rules.clone());

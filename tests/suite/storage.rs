@@ -1,11 +1,13 @@
 //! What every storage promises, held against each of them, and what only a
 //! bucket has to stand.
 
+mod azure;
 mod cloud;
 mod end_to_end;
 mod moto;
 mod promises;
 pub mod s3;
+mod script;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -71,6 +73,7 @@ macro_rules! every_storage {
         keeps!(a_folder, super::folder: $($promise)*);
         keeps!(a_bucket, super::bucket: $($promise)*);
         keeps!(a_bucket_of_moto, super::moto::bucket: $($promise)*);
+        keeps!(a_container_of_azure, super::azure::container: $($promise)*);
     };
 }
 

@@ -98,6 +98,21 @@ async fn a_name_is_not_there_until_its_bytes_are_verified() {
     assert_nothing_staged(&server);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_whose_parts_do_not_fit_into_memory_is_refused_before_it_moves() {
+    let file = PlainFile::new("/huge.bin", Content::sparse(300_000 * MIB));
+    let hub = Hub::start(Scene::empty().file(file)).await.unwrap();
+    let server = Server::start().await;
+    let home = home(&hub, &server.place(BUCKET)).with("MODELFERRY_MEMORY", "16 MiB");
+    let url = format!("{}/huge.bin", hub.files_url());
+    let line = home.import(&[&url, "--kind", "asset"]);
+    assert_eq!(line["error"]["code"], "too_large", "{line:#}");
+    let hint = line["error"]["hint"].as_str().unwrap();
+    assert!(hint.contains("MODELFERRY_MEMORY to 34 MiB"), "{hint}");
+    assert!(hub.bytes_sent(Site::Files) < MIB);
+    assert_nothing_staged(&server);
+}
+
 /// Kills an import with `kill -9` in the middle, and lets another process go on.
 async fn resumed(hub: &Hub, site: Site, source: &str, content: &Content) {
     hub.order(HubFault::throttle(12 * MIB).method("GET").on(site));
