@@ -22,6 +22,7 @@ export function uploadsView(query) {
   let filters = read(query);
   const shown = new Map();
   let fresh = 0;
+  let newest = "";
 
   const tabs = h("div.tabs", { role: "group", "aria-label": "Status" }, STATUSES.map(([value, title]) => h(
     "button.tab",
@@ -45,6 +46,7 @@ export function uploadsView(query) {
       if (token === undefined) {
         shown.clear();
         setFresh(0);
+        newest = answer.uploads[0]?.id ?? "";
       }
       return { items: answer.uploads.map((upload) => state.learn(upload)), next: answer.nextPaginationToken };
     },
@@ -136,14 +138,21 @@ export function uploadsView(query) {
       return undefined;
     }
     // What is not in sight is not pushed in: rows under a pointer don't move.
-    if (event.type === "upload" && event.isNew && isRecent(event.entry)) {
-      setFresh(fresh + 1);
+    if (event.type === "upload" && event.isNew && event.entry.upload.id > newest) {
+      newest = event.entry.upload.id;
+      if (fits(event.entry.upload)) setFresh(fresh + 1);
       countSoon();
     }
     return undefined;
   });
 
-  const isRecent = (entry) => Date.now() - new Date(entry.upload.createdAt).getTime() < 60_000;
+  /** Whether the list would show it, as far as the record tells; ids count up with time. */
+  function fits(upload) {
+    const { status, provider, source, text, code } = filters;
+    const isOther = provider && upload.provider && upload.provider !== provider;
+    return !text && !code && !isOther && (!source || upload.source === source) && (!status || status.split(",").includes(upload.status));
+  }
+
   const pulse = setInterval(() => {
     for (const made of shown.values()) made.tick();
   }, 1000);
