@@ -24,15 +24,46 @@ export function uploadsView(query) {
   let fresh = 0;
   let newest = "";
 
-  const tabs = h("div.tabs", { role: "group", "aria-label": "Status" }, STATUSES.map(([value, title]) => h(
-    "button.tab",
-    { type: "button", data: { value }, on: { click: () => refine({ status: value }) } },
-    h("span", null, title),
-    h("span.tab-count"),
-  )));
-  const search = h("input", { type: "search", "data-search": "", placeholder: "Search name, source or id", "aria-label": "Search uploads", value: filters.text ?? "" });
-  const from = select("Provider", [["", "Any provider"], ["huggingface", "Hugging Face"], ["civitai", "Civitai"], ["other", "Web"]], "provider");
-  const asked = select("Source", [["", "Asked for any way"], ["huggingface", "By Hugging Face name"], ["civitai", "By Civitai URL"], ["url", "By URL"], ["multipart", "In parts"]], "source");
+  const tabs = h(
+    "div.tabs",
+    { role: "group", "aria-label": "Status" },
+    STATUSES.map(([value, title]) =>
+      h(
+        "button.tab",
+        { type: "button", data: { value }, on: { click: () => refine({ status: value }) } },
+        h("span", null, title),
+        h("span.tab-count"),
+      ),
+    ),
+  );
+  const search = h("input", {
+    type: "search",
+    "data-search": "",
+    placeholder: "Search name, source or id",
+    "aria-label": "Search uploads",
+    value: filters.text ?? "",
+  });
+  const from = select(
+    "Provider",
+    [
+      ["", "Any provider"],
+      ["huggingface", "Hugging Face"],
+      ["civitai", "Civitai"],
+      ["other", "Web"],
+    ],
+    "provider",
+  );
+  const asked = select(
+    "Source",
+    [
+      ["", "Asked for any way"],
+      ["huggingface", "By Hugging Face name"],
+      ["civitai", "By Civitai URL"],
+      ["url", "By URL"],
+      ["multipart", "In parts"],
+    ],
+    "source",
+  );
   const codeChip = h("button.chip-button", { type: "button", hidden: true, on: { click: () => refine({ code: "" }) } });
   const pill = h("button.pill", { type: "button", on: { click: () => list.reload() } });
   const pillPlace = h("div.pill-place", { "aria-live": "polite" });
@@ -59,7 +90,11 @@ export function uploadsView(query) {
   });
 
   function select(label, options, name) {
-    const box = h("select", { "aria-label": label, on: { change: () => refine({ [name]: box.value }) } }, options.map(([value, text]) => h("option", { value }, text)));
+    const box = h(
+      "select",
+      { "aria-label": label, on: { change: () => refine({ [name]: box.value }) } },
+      options.map(([value, text]) => h("option", { value }, text)),
+    );
     box.value = filters[name] ?? "";
     return box;
   }
@@ -72,7 +107,8 @@ export function uploadsView(query) {
   }
 
   function showFilters() {
-    for (const tab of tabs.children) tab.setAttribute("aria-pressed", String((filters.status ?? "") === tab.dataset.value));
+    for (const tab of tabs.children)
+      tab.setAttribute("aria-pressed", String((filters.status ?? "") === tab.dataset.value));
     [from.value, asked.value] = [filters.provider ?? "", filters.source ?? ""];
     if (document.activeElement !== search) search.value = filters.text ?? "";
     codeChip.hidden = !filters.code;
@@ -88,7 +124,15 @@ export function uploadsView(query) {
 
   function blank() {
     if (Object.keys(filters).length) {
-      return empty({ title: "Nothing matches", text: "No upload has all of these properties.", action: h("button.button", { type: "button", on: { click: () => refine({ status: "", provider: "", source: "", text: "", code: "" }) } }, "Show all uploads") });
+      return empty({
+        title: "Nothing matches",
+        text: "No upload has all of these properties.",
+        action: h(
+          "button.button",
+          { type: "button", on: { click: () => refine({ status: "", provider: "", source: "", text: "", code: "" }) } },
+          "Show all uploads",
+        ),
+      });
     }
     return empty({
       title: "Nothing imported yet",
@@ -114,7 +158,10 @@ export function uploadsView(query) {
   }
 
   function countSoon() {
-    counting ??= setTimeout(() => { counting = null; countAll(); }, 1500);
+    counting ??= setTimeout(() => {
+      counting = null;
+      countAll();
+    }, 1500);
   }
 
   /* ---- what comes in live ---- */
@@ -150,7 +197,13 @@ export function uploadsView(query) {
   function fits(upload) {
     const { status, provider, source, text, code } = filters;
     const isOther = provider && upload.provider && upload.provider !== provider;
-    return !text && !code && !isOther && (!source || upload.source === source) && (!status || status.split(",").includes(upload.status));
+    return (
+      !text &&
+      !code &&
+      !isOther &&
+      (!source || upload.source === source) &&
+      (!status || status.split(",").includes(upload.status))
+    );
   }
 
   const pulse = setInterval(() => {
@@ -163,14 +216,37 @@ export function uploadsView(query) {
     element: h(
       "section.view",
       null,
-      h("header.view-head", null, h("div", null, h("h1", null, "Uploads"), h("p.view-lead", null, "Every import, from its hub to your storage")), h("a.button.is-main", { href: route.link(["import"]) }, icon("import"), "Import")),
-      h("div.filters", null, tabs, h("div.filters-right", null, h("div.search", null, icon("search"), search), from, asked)),
+      h(
+        "header.view-head",
+        null,
+        h("div", null, h("h1", null, "Uploads"), h("p.view-lead", null, "Every import, from its hub to your storage")),
+        h("a.button.is-main", { href: route.link(["import"]) }, icon("import"), "Import"),
+      ),
+      h(
+        "div.filters",
+        null,
+        tabs,
+        h("div.filters-right", null, h("div.search", null, icon("search"), search), from, asked),
+      ),
       h("div.filter-line", null, codeChip, pillPlace),
       list.element,
     ),
-    shown: () => { list.reload(); countAll(); },
-    changed: (next) => { filters = read(next); showFilters(); list.reload(); },
-    leave: () => { stopWatching(); list.stop(); clearInterval(pulse); clearTimeout(typing); clearTimeout(counting); },
+    shown: () => {
+      list.reload();
+      countAll();
+    },
+    changed: (next) => {
+      filters = read(next);
+      showFilters();
+      list.reload();
+    },
+    leave: () => {
+      stopWatching();
+      list.stop();
+      clearInterval(pulse);
+      clearTimeout(typing);
+      clearTimeout(counting);
+    },
   };
 }
 
@@ -200,7 +276,11 @@ function uploadRow(entry) {
     h("div.row-main", null, name, detail),
     way,
     state_,
-    h("time.row-time", { datetime: upload.createdAt, "data-ago": "", title: format.exact(upload.createdAt) }, format.ago(upload.createdAt)),
+    h(
+      "time.row-time",
+      { datetime: upload.createdAt, "data-ago": "", title: format.exact(upload.createdAt) },
+      format.ago(upload.createdAt),
+    ),
     button,
   );
   function update(next) {
@@ -222,14 +302,25 @@ function uploadRow(entry) {
     origin.title = format.provider(word_);
     origin.dataset.provider = word_;
     say(name, fileName);
-    say(detail, errorMessage ? errorMessage.replace(/ \[[a-z_]+\]$/, "") : [format.provider(word_), kind, url].filter(Boolean).join(" · "));
+    say(
+      detail,
+      errorMessage
+        ? errorMessage.replace(/ \[[a-z_]+\]$/, "")
+        : [format.provider(word_), kind, url].filter(Boolean).join(" · "),
+    );
     detail.title = next.error?.hint ?? "";
     detail.classList.toggle("is-error", Boolean(errorMessage));
     updateStatus(state_, next);
     updateCrossing(way, next);
   }
   update(entry);
-  return { element, update, tick: () => { if (now.samples.length) updateCrossing(way, now); } };
+  return {
+    element,
+    update,
+    tick: () => {
+      if (now.samples.length) updateCrossing(way, now);
+    },
+  };
 }
 
 function actionOf({ status }) {
@@ -241,7 +332,11 @@ async function act({ upload }) {
   const action = actionOf(upload);
   if (!action) return;
   const text = `${upload.fileName} stops here. You can start it again later; files that arrived whole stay.`;
-  if (action === "cancel" && !(await ask({ title: "Cancel this upload?", text, yes: "Cancel the upload", danger: true }))) return;
+  if (
+    action === "cancel" &&
+    !(await ask({ title: "Cancel this upload?", text, yes: "Cancel the upload", danger: true }))
+  )
+    return;
   try {
     const answer = await post(`v1/uploads/${encodeURIComponent(upload.id)}/action`, { action });
     state.learn(answer.upload);

@@ -121,17 +121,29 @@ export function walk(entry, times) {
     list.push(["failed", word(entry), ""]);
   }
   const reached = list.findIndex(([name]) => name === status);
-  return h("ol.walk", { "aria-label": "Progress" }, list.map(([name, title, text], nth) => {
-    const time = times.get(name);
-    const state = name === "failed" ? "failed" : nth <= reached ? "done" : nth === reached + 1 ? "now" : "ahead";
-    const doing = name === "validating" && !isMoving(entry) ? "Waiting for a worker" : text;
-    const sign = { done: icon("check"), failed: icon("cross") }[state];
-    return h(
-      "li.step",
-      { data: { state }, "aria-current": state === "now" ? "step" : undefined },
-      h("span.step-sign", null, sign),
-      h("span.step-title", null, title),
-      h("span.step-text", null, time ? h("time", { datetime: time, title: format.exact(time) }, format.timeOfDay(time)) : state === "now" ? doing : ""),
-    );
-  }));
+  return h(
+    "ol.walk",
+    { "aria-label": "Progress" },
+    list.map(([name, title, text], nth) => {
+      const time = times.get(name);
+      const state = name === "failed" ? "failed" : nth <= reached ? "done" : nth === reached + 1 ? "now" : "ahead";
+      const doing = name === "validating" && !isMoving(entry) ? "Waiting for a worker" : text;
+      const sign = { done: icon("check"), failed: icon("cross") }[state];
+      return h(
+        "li.step",
+        { data: { state }, "aria-current": state === "now" ? "step" : undefined },
+        h("span.step-sign", null, sign),
+        h("span.step-title", null, title),
+        h(
+          "span.step-text",
+          null,
+          time
+            ? h("time", { datetime: time, title: format.exact(time) }, format.timeOfDay(time))
+            : state === "now"
+              ? doing
+              : "",
+        ),
+      );
+    }),
+  );
 }

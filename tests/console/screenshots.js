@@ -49,12 +49,18 @@ try {
   await plan.context().close();
 
   const running = [];
-  for (const body of [{ url: `${hub.files}/long.bin`, kind: "asset" }, { url: `${hub.files}/releases/compass.safetensors`, kind: "model" }, { huggingFaceModelName: "harbour/tugboat-7b" }]) {
+  for (const body of [
+    { url: `${hub.files}/long.bin`, kind: "asset" },
+    { url: `${hub.files}/releases/compass.safetensors`, kind: "model" },
+    { huggingFaceModelName: "harbour/tugboat-7b" },
+  ]) {
     running.push(await server.import(body, { waits: false }));
   }
   for (const colorScheme of ["light", "dark"]) {
     const uploads = await open("#/uploads", ".upload-row", { colorScheme });
-    await uploads.waitForFunction(() => /\/s/.test(document.querySelector(".upload-row .crossing-text")?.textContent ?? ""));
+    await uploads.waitForFunction(() =>
+      /\/s/.test(document.querySelector(".upload-row .crossing-text")?.textContent ?? ""),
+    );
     await shoot(uploads, `uploads-${colorScheme}`);
     await uploads.context().close();
   }
