@@ -19,6 +19,7 @@ mod problem;
 mod request;
 mod sources;
 mod stats;
+mod syncs;
 mod uploads;
 mod webhooks;
 
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
+use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderName, HeaderValue, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -49,6 +51,8 @@ const BODY_LIMIT: usize = 1024 * 1024;
 /// What is read of a body all the same: a client that is cut off while it
 /// sends sees no answer, and does not learn why.
 const READ_LIMIT: usize = 8 * BODY_LIMIT;
+/// A body that is read before anything else; the usual ones are shorter.
+const SMALL_BODY: usize = 64 * 1024;
 /// How long requests may go on once the server was asked to end.
 const GRACE: Duration = Duration::from_secs(20);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -113,6 +117,15 @@ impl Api {
             .route("/uploads/{id}/action", post(uploads::action))
             .route("/uploads/{id}/artifacts", get(uploads::artifacts))
             .route("/uploads/{id}/events", get(events::stream))
+            .route("/syncs", post(syncs::create).get(syncs::list))
+            .route(
+                "/syncs/{id}",
+                get(syncs::retrieve)
+                    .patch(syncs::update)
+                    .delete(syncs::remove),
+            )
+            .route("/syncs/{id}/run", post(syncs::run))
+            .route("/syncs/{id}/runs", get(syncs::runs))
             .route("/events", get(feed::stream))
             .route("/sources", get(sources::one).post(sources::many))
             .route("/stats", get(stats::stats))
@@ -143,6 +156,7 @@ impl Api {
             .fallback(nothing_here)
             .method_not_allowed_fallback(wrong_method)
             .layer(DefaultBodyLimit::max(READ_LIMIT))
+            .layer(middleware::from_fn(read_small_body))
             .layer(middleware::from_fn(name_request))
             .with_state(self)
     }
@@ -194,6 +208,21 @@ async fn wrong_method() -> Problem {
         405,
         error.hint("GET /openapi.json lists every path and its methods"),
     )
+}
+
+/// A refusal that comes before the body was read ends the connection, and a
+/// client that asks again on it at that moment finds it closed.
+async fn read_small_body(request: Request<Body>, next: Next) -> Response {
+    let length = request.headers().get(CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    if !length.is_some_and(|length: usize| (1..=SMALL_BODY).contains(&length)) {
+        return next.run(request).await;
+    }
+    let (head, body) = request.into_parts();
+    match axum::body::to_bytes(body, SMALL_BODY).await {
+        Ok(bytes) => next.run(Request::from_parts(head, bytes.into())).await,
+        Err(_) => Problem::bad("the request's body broke off", "send it again").into_response(),
+    }
 }
 
 /// Every answer and every log line of a request carries its id.

@@ -16,7 +16,8 @@ use modelferry_providers::{Auth, SafeUrl, Token};
 use serde::Serialize;
 
 pub use self::keys::{KEYS, Key};
-use crate::credentials::{SecretKey, Vault};
+pub use self::parse::bytes as parse_bytes;
+use crate::credentials::{SecretKeys, Vault};
 use crate::error::{Code, Error};
 use crate::import::Rules;
 use crate::records::Database;
@@ -83,9 +84,9 @@ pub struct Config {
     pub civitai_endpoint: SafeUrl,
     /// The operator's tokens.
     pub auth: Auth,
-    /// The key that stored credentials are sealed with; without it, a file in
-    /// the home folder holds one.
-    pub secret_key: Option<SecretKey>,
+    /// The key that stored credentials are sealed with, and earlier ones that
+    /// open them; without it, a file in the home folder holds one.
+    pub secret_key: Option<SecretKeys>,
     /// Networks that may be reached although they are not public.
     pub allow_nets: Vec<IpNet>,
     /// Endpoints that the operator named, and so may be reached.
@@ -168,7 +169,7 @@ impl Config {
                 civitai: token(&keys::CIVITAI_TOKEN)?,
                 hosts: BTreeMap::new(),
             },
-            secret_key: values.read(&keys::SECRET_KEY, SecretKey::parse)?,
+            secret_key: values.read(&keys::SECRET_KEY, SecretKeys::parse)?,
             allow_nets: values
                 .read(&keys::ALLOW_NETS, parse::nets)?
                 .unwrap_or_default(),

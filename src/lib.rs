@@ -20,6 +20,7 @@ pub mod error;
 pub mod gc;
 pub mod import;
 pub mod inspect;
+pub mod list;
 pub mod pauses;
 pub mod plan;
 pub mod progress;

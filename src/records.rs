@@ -17,6 +17,7 @@ mod fetches;
 mod holdings;
 mod jobs;
 mod keys;
+mod limits;
 mod moves;
 mod once;
 mod pauses;
@@ -52,6 +53,7 @@ pub use self::events::{EventRow, Glance};
 pub use self::holdings::{CONDEMNED, Holding, Standing};
 pub use self::jobs::Claim;
 pub use self::keys::ApiKey;
+pub use self::limits::OwnerLimits;
 pub use self::moves::{Entity, EntityFile};
 pub use self::once::{Created, Once};
 pub use self::place::{Database, PostgresTarget};
@@ -59,7 +61,8 @@ pub use self::queue::Terms;
 pub use self::signals::Signal;
 pub use self::stats::{FailureStats, HeldStats, Span, Stats, StatsField, StepStats};
 pub use self::syncs::{
-    NewSync, RunCause, RunCounts, RunRow, RunStatus, SyncClaim, SyncItem, SyncRow,
+    Difference, KnownItem, MOST_NAMED, Named, NewSync, Pruned, RunCause, RunCounts, RunEnd, RunRow,
+    RunStatus, SavedError, SyncClaim, SyncItem, SyncRow,
 };
 use self::trouble::unreadable;
 pub use self::uploads::{Filter, NewUpload, UploadDetail};

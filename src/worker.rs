@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-pub use self::errand::{Ended, Errand, Outcome};
+pub use self::errand::{Ended, Errand, Outcome, Terms};
 pub use self::pool::{Pool, PoolSettings};
 use crate::error::{Code, Error, Stop};
 use crate::import::{self, Ferry};

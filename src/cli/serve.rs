@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::error::{Code, Error};
 use crate::records::ApiKey;
 use crate::request::LOCAL_OWNER;
+use crate::sync::Scheduler;
 use crate::worker::{Pool, PoolSettings};
 
 pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> Result<Exit, Error> {
@@ -37,8 +38,10 @@ pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> R
         },
     );
     let deliverer = session.deliverer(config)?;
+    let worker = Arc::new(session.worker);
+    let scheduler = Scheduler::new(worker.clone(), session.ferry.clone(), config.lease);
     let pool = Pool::new(
-        Arc::new(session.worker),
+        worker,
         session.ferry.clone(),
         &PoolSettings {
             workers,
@@ -54,7 +57,7 @@ pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> R
             deliverer.run(&session.cancel).await;
         }
     };
-    let (served, (), ()) = tokio::join!(
+    let (served, (), (), ()) = tokio::join!(
         async {
             let served = api.serve(listener).await;
             // Without the API the rest ends too, and the operator starts all anew.
@@ -62,7 +65,13 @@ pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> R
             served
         },
         pool.run(&session.cancel),
-        deliveries
+        deliveries,
+        async {
+            // The API alone leaves the work to others, schedules included.
+            if workers > 0 {
+                Box::pin(scheduler.run(&session.cancel)).await;
+            }
+        }
     );
     records.close().await;
     served.map(|()| Exit::Done)

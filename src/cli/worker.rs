@@ -7,6 +7,7 @@ use super::session::Session;
 use super::{Exit, WorkerArgs};
 use crate::config::Config;
 use crate::error::Error;
+use crate::sync::Scheduler;
 use crate::worker::{Pool, PoolSettings};
 
 pub(super) async fn run(
@@ -20,8 +21,10 @@ pub(super) async fn run(
         "{workers} workers wait for uploads; Ctrl-C stops them"
     ));
     let deliverer = session.deliverer(config)?;
+    let worker = Arc::new(session.worker);
+    let scheduler = Scheduler::new(worker.clone(), session.ferry.clone(), config.lease);
     let pool = Pool::new(
-        Arc::new(session.worker),
+        worker,
         session.ferry.clone(),
         &PoolSettings {
             workers,
@@ -29,7 +32,11 @@ pub(super) async fn run(
             attempts: config.attempts,
         },
     );
-    tokio::join!(pool.run(&session.cancel), deliverer.run(&session.cancel));
+    tokio::join!(
+        pool.run(&session.cancel),
+        Box::pin(scheduler.run(&session.cancel)),
+        deliverer.run(&session.cancel)
+    );
     session.ferry.records.close().await;
     Ok(Exit::Done)
 }

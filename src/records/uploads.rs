@@ -107,8 +107,8 @@ impl Records {
         execute!(
             tx,
             "INSERT INTO uploads (id, owner_id, author_id, created_at, updated_at, file_name, kind, source, status, \
-             asset_options, config, job_id, url, request, request_key) \
-             VALUES ($1, $2, $3, $4, $4, $5, $6, $7, 'pending', $8, $9, $10, $11, $12, $13)",
+             asset_options, config, job_id, url, request, request_key, sync_id, sync_subject) \
+             VALUES ($1, $2, $3, $4, $4, $5, $6, $7, 'pending', $8, $9, $10, $11, $12, $13, $14, $15)",
             &upload.id,
             &upload.owner_id,
             &upload.author_id,
@@ -122,6 +122,8 @@ impl Records {
             &upload.url,
             to_json(request)?,
             request.key(),
+            request.sync.as_ref().map(|of| of.id.as_str()),
+            request.sync.as_ref().map(|of| of.subject.as_str()),
         )?;
         super::queue::enqueue(tx, job, &upload.id, request, at).await?;
         Ok(upload)
@@ -165,6 +167,23 @@ impl Records {
                 .as_ref()
                 .is_none_or(|error| error.code.keeps_staged())
         }))
+    }
+
+    /// The newest upload of this very request that ended well.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn find_imported(
+        &self,
+        request: &ImportRequest,
+    ) -> Result<Option<UploadDetail>, Error> {
+        self.one(
+            "owner_id = $1 AND request_key = $2 AND status IN ('imported', 'complete') \
+             ORDER BY created_at DESC, id DESC LIMIT 1",
+            &request.owner,
+            &request.key(),
+        )
+        .await
     }
 
     /// The newest finished upload of this owner that came to the same plan.

@@ -9,6 +9,7 @@ mod life;
 mod limits;
 mod operators;
 mod sdk;
+mod syncs;
 mod tenancy;
 
 use std::time::Duration;

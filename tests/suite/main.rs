@@ -37,6 +37,7 @@ mod settings;
 mod stalls;
 mod storage;
 mod support;
+mod sync;
 mod terminal;
 mod uploads;
 mod verify;
