@@ -16,7 +16,13 @@ before(async () => {
   const good = await server.import({ huggingFaceModelName: "harbour/tugboat-7b" });
   const bad = await server.import({ huggingFaceModelName: "harbour/damaged" });
   const card = await server.import({ civitaiModelUrl: "civitai:8001@9001" });
-  ids = { good: good.id, bad: bad.id, model: card.entityId };
+  const { sync } = await server.api("POST", "/v1/syncs", {
+    name: "tugs",
+    source: "harbour/tugboat-7b",
+    cron: "@daily",
+  });
+  server.seed("runs");
+  ids = { sync: sync.id, good: good.id, bad: bad.id, model: card.entityId };
 });
 after(async () => {
   await browser?.close();
@@ -35,7 +41,8 @@ const views = () => [
   [`#/uploads/${ids.bad}`, ".error-box"],
   ["#/models", ".model-row"],
   [`#/models/${ids.model}`, ".words"],
-  ["#/syncs", ".empty, .sync-row, .error-box"],
+  ["#/syncs", ".sync-row"],
+  [`#/syncs/${ids.sync}`, ".run"],
   ["#/numbers?range=30d", ".figure-card"],
 ];
 

@@ -41,6 +41,14 @@ try {
   const failed = await server.import({ huggingFaceModelName: "harbour/damaged" });
   const lantern = await server.import({ huggingFaceModelName: "harbour/lantern-embed" });
 
+  const { sync } = await server.api("POST", "/v1/syncs", {
+    name: "harbour-models",
+    source: "harbour/tugboat-7b",
+    cron: "0 6 * * MON-FRI",
+  });
+  await server.api("POST", "/v1/syncs", { name: "lighthouse-versions", source: "civitai:8001", cron: "30 2 * * *" });
+  server.seed("runs");
+
   const plan = await open("#/import?source=harbour/tugboat-7b", ".known[data-tone=good]");
   await plan.press("#source", "Enter");
   await plan.waitForSelector(".start-bar");
@@ -75,7 +83,8 @@ try {
     ["model", `#/models/${card.entityId}`, ".words"],
     ["numbers", "#/numbers?range=30d", ".figure-card svg", size(1280, 1000)],
     ["numbers-dark", "#/numbers?range=30d", ".figure-card svg", { ...size(1280, 1000), colorScheme: "dark" }],
-    ["syncs", "#/syncs", ".sync-row, .empty, .error-box"],
+    ["syncs", "#/syncs", ".sync-row"],
+    ["sync", `#/syncs/${sync.id}`, ".run", size(1280, 1000)],
     ["phone", "#/uploads", ".upload-row", { ...size(390, 800), deviceScaleFactor: 1.5 }],
   ]) {
     const page = await open(route, sign, options);
