@@ -5,13 +5,16 @@ use std::io::{IsTerminal, Write};
 use indicatif::{HumanBytes, HumanCount, MultiProgress};
 use modelferry_providers::{HubScan, ScanVerdict};
 use serde::Serialize;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use super::Exit;
 use crate::config::Config;
 use crate::entity::Provenance;
 use crate::error::Error;
 use crate::inspect::Facts;
+use crate::telemetry::Traces;
 
 /// Where a command's words go, and in which form.
 pub(super) struct Output {
@@ -21,6 +24,8 @@ pub(super) struct Output {
     pub shows_bars: bool,
     /// How wide a line may be where results go to a terminal.
     pub columns: Option<usize>,
+    /// Whether whatever reads stderr expects JSON.
+    json_logs: bool,
 }
 
 /// An error as programs see it.
@@ -42,7 +47,7 @@ impl<'a> From<&'a Error> for ShownError<'a> {
 }
 
 impl Output {
-    pub fn new(json: bool, quiet: bool, no_progress: bool) -> Self {
+    pub fn new(json: bool, quiet: bool, no_progress: bool, json_logs: bool) -> Self {
         let shows_bars = std::io::stderr().is_terminal() && !quiet && !no_progress;
         let bars = MultiProgress::new();
         if !shows_bars {
@@ -55,11 +60,12 @@ impl Output {
             columns: std::io::stdout()
                 .is_terminal()
                 .then(|| usize::from(console::Term::stdout().size().1)),
+            json_logs,
         }
     }
 
-    /// Logs go to stderr, between the bars.
-    pub fn start_logs(&self, verbose: u8, config: &Config) {
+    /// Logs go to stderr, between the bars; spans to a collector, where one is named.
+    pub fn start_logs(&self, verbose: u8, config: &Config, traces: Option<&Traces>) {
         let level = match verbose {
             0 => "warn",
             1 => "modelferry=info,modelferry_providers=info,warn",
@@ -70,17 +76,20 @@ impl Output {
             None => EnvFilter::new(level),
         };
         let bars = self.bars.clone();
-        let logs = tracing_subscriber::fmt()
-            .with_env_filter(filter)
+        let lines = fmt::layer()
             .with_target(false)
             .with_ansi(std::io::stderr().is_terminal())
             .with_writer(move || BetweenBars(bars.clone()));
-        // Fails only when a test of this process has set one already.
-        let _ = if config.json_logs {
-            logs.json().try_init()
+        let lines = if self.json_logs {
+            lines.json().boxed()
         } else {
-            logs.try_init()
+            lines.boxed()
         };
+        // Fails only when a test of this process has set one already.
+        let _ = tracing_subscriber::registry()
+            .with(lines.with_filter(filter))
+            .with(traces.map(Traces::layer))
+            .try_init();
     }
 
     /// A line of results. A reader that went away is no error of ours.
@@ -117,8 +126,15 @@ impl Output {
 
     /// A line on stderr.
     pub fn note(&self, text: &str) {
+        let line = if self.json_logs {
+            let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+            serde_json::json!({ "timestamp": now, "level": "INFO", "fields": { "message": text } })
+                .to_string()
+        } else {
+            printable(text)
+        };
         self.bars.suspend(|| {
-            let _ = writeln!(std::io::stderr().lock(), "{}", printable(text));
+            let _ = writeln!(std::io::stderr().lock(), "{line}");
         });
     }
 }

@@ -15,7 +15,7 @@ use crate::inspect::Facts;
 use crate::records::{ArtifactRow, Filter, Records, UploadDetail};
 use crate::request::LOCAL_OWNER;
 use crate::upload::Upload;
-use crate::worker::{Ended, Errand, Outcome};
+use crate::worker::{Ended, Errand, Outcome, Terms};
 
 pub(super) async fn list(output: &Output, config: &Config, args: &ListArgs) -> Result<Exit, Error> {
     let records = session::open_records(config).await?;
@@ -169,6 +169,7 @@ pub(super) async fn retry(output: &Output, config: &Config, id: &str) -> Result<
         force: false,
         observer: observer(output, &name),
         cancel: &session.cancel,
+        terms: Terms::default(),
     };
     let worked = session
         .worker

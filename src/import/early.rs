@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::remote::{Budget, Remote};
 use super::Ferry;
+use super::brought;
 use super::choose::leftover;
 use super::judge::refused;
 use super::policy::Rules;
@@ -85,7 +86,7 @@ pub(super) fn candidates<'p>(plan: &'p Plan, missing: &[u32]) -> Vec<(u32, &'p A
     missing
         .iter()
         .filter_map(|index| Some((*index, plan.artifacts.get(*index as usize)?)))
-        .filter(|(_, artifact)| is_worth_it(artifact))
+        .filter(|(_, artifact)| is_worth_it(artifact) && !brought::is_brought(artifact))
         .take(MOST_FILES)
         .collect()
 }
@@ -124,6 +125,7 @@ impl Ferry {
             return Ok(Verdict::Refused(error));
         }
         let verdict = match self.held_blob(artifact).await? {
+            _ if brought::is_brought(artifact) => Verdict::Undecided,
             Some((sha256, size)) => self.look_at_stored(rules, artifact, sha256, size).await?,
             None => self.look_early(rules, artifact, auth, cancel).await.verdict,
         };

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use modelferry_providers::{Artifact, Auth, Plan, Sha256};
 
-use super::{Ferry, choose};
+use super::{Ferry, brought, choose};
 use crate::error::{Code, Error};
 use crate::records::{ArtifactRow, EntityFile, UploadDetail};
 use crate::request::ImportRequest;
@@ -38,11 +38,13 @@ impl Ferry {
     pub async fn pin(&self, request: &ImportRequest) -> Result<Plan, Error> {
         let reference = &request.reference;
         let auth = self.tokens.for_request(request);
-        let mut plan = self
-            .providers
-            .of(reference.provider())
-            .resolve(reference, &auth)
-            .await?;
+        let mut plan = match brought::plan(request) {
+            Some(plan) => plan,
+            None => {
+                let provider = self.providers.of(reference.provider());
+                provider.resolve(reference, &auth).await?
+            }
+        };
         let rules = self.rules.for_request(request);
         choose::prefer_safetensors(&mut plan, request, rules.pickle);
         if let Some(sha256) = reference.selection.sha256 {
@@ -59,7 +61,9 @@ impl Ferry {
     pub async fn prove_access(&self, plan: &Plan, auth: &Auth) -> Result<(), Error> {
         let mut asked = HashSet::new();
         let mut questions = Vec::new();
-        for artifact in &plan.artifacts {
+        // Who brought a file need not be asked for it.
+        let asked_for = |artifact: &&Artifact| !brought::is_brought(artifact);
+        for artifact in plan.artifacts.iter().filter(asked_for) {
             if asked.insert(artifact.origin.grant()) {
                 let provider = self.providers.of(artifact.origin.provider());
                 questions.push(provider.may_read(artifact, auth));
@@ -100,6 +104,10 @@ impl Ferry {
     /// # Errors
     /// When records or storage can't be read.
     pub async fn held_blob(&self, artifact: &Artifact) -> Result<Option<(Sha256, u64)>, Error> {
+        if brought::is_brought(artifact) {
+            // To know a hash is not to have the bytes: they have to be brought.
+            return Ok(None);
+        }
         let sha256 = match (
             artifact.digests.sha256,
             artifact.digests.git_sha1,

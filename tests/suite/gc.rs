@@ -156,6 +156,7 @@ async fn collect(pipeline: Arc<Pipeline>, over: CancellationToken) -> usize {
             records: &pipeline.ferry.records,
             storage: &*pipeline.ferry.storage,
             worker: "worker_collecting",
+            abandoned_after: Duration::from_secs(7 * 86_400),
             dry_run: false,
             cancel: &CancellationToken::new(),
         };

@@ -2,10 +2,12 @@
 
 mod artifacts;
 mod claims;
+mod counts;
 mod credentials;
 mod deliveries;
 mod failures;
 mod holdings;
+mod intakes;
 mod moves;
 mod overview;
 mod queue;
