@@ -4,6 +4,7 @@
 //! published. Ranges are fetched side by side and taken in order, so that the
 //! hash is ready with the last byte and what is stored is always a prefix.
 
+mod adopt;
 mod allowance;
 mod crew;
 mod digest;
@@ -28,6 +29,7 @@ use modelferry_providers::{Artifact, Auth, Providers, Sha256, Validator};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+pub use self::adopt::Adoption;
 use self::digest::Hashers;
 use self::flow::{Flow, Received, Saved, Snapshot};
 pub use self::limits::Limits;

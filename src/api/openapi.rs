@@ -6,16 +6,22 @@ use axum::response::IntoResponse;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{credentials, entities, events, request, uploads, webhooks};
+use super::{
+    credentials, entities, events, feed, lists, parts, request, sources, stats, syncs, uploads,
+    webhooks,
+};
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "modelferry", description = "Imports models from Hugging Face, Civitai and any URL."),
     paths(
-        uploads::create, uploads::list, uploads::retrieve, uploads::action, uploads::artifacts, events::stream,
+        uploads::create, uploads::list, uploads::retrieve, uploads::action, uploads::artifacts, events::stream, feed::stream,
+        sources::one, sources::many, stats::stats, lists::models, lists::assets,
         credentials::put, credentials::list, credentials::remove,
         webhooks::secret, webhooks::rotate, webhooks::deliveries, webhooks::retry,
         entities::model, entities::model_file, entities::asset, entities::asset_file,
+        syncs::create, syncs::list, syncs::retrieve, syncs::update, syncs::remove, syncs::run, syncs::runs,
+        parts::put,
     ),
     components(schemas(request::UploadConfig)),
     security(("key" = [])),

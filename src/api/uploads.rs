@@ -6,6 +6,7 @@ use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
+use chrono::SecondsFormat;
 use modelferry_providers::{GitSha1, ProviderKind, Sha256};
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
@@ -14,16 +15,20 @@ use utoipa::{IntoParams, ToSchema};
 use super::auth::Caller;
 use super::page::Page;
 use super::problem::{Problem, ProblemBody};
-use super::{Api, plan, request};
+use super::{Api, parts, plan, request};
 use crate::error::{Code, Error};
-use crate::records::{ArtifactRow, Created, Filter, NewUpload, Once};
+use crate::records::{ArtifactRow, Created, Filter, NewUpload, Once, Waiting};
+use crate::telemetry;
 use crate::upload::{ArtifactStatus, Upload, UploadSource, UploadStatus, Verification};
+
+/// Bytes of a text to search for.
+const MOST_SEARCHED: usize = 200;
 
 /// One upload.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct UploadBody {
     /// The record.
-    upload: Upload,
+    pub upload: Upload,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -40,7 +45,7 @@ pub(super) struct CreateQuery {
 /// Asks for an import, or an upload in parts.
 #[utoipa::path(
     post, path = "/v1/uploads", params(CreateQuery), request_body = request::CreateUpload,
-    responses((status = 200, body = UploadBody), (status = 269, description = "The plan of a dry run"), (status = "4XX", body = ProblemBody))
+    responses((status = 200, body = UploadBody), (status = 269, description = "The plan of a dry run", body = plan::PlanBody), (status = "4XX", body = ProblemBody))
 )]
 pub(super) async fn create(
     State(api): State<Api>,
@@ -50,7 +55,8 @@ pub(super) async fn create(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let (Query(query), body) = (query?, body?);
-    let asked = request::read(&api, &caller, &body)?;
+    let mut asked = request::read(&api, &caller, &body)?;
+    asked.request.trace = telemetry::current(super::trace_of(&headers));
     request::check_credential(&api, &asked.request).await?;
     match query.dry_run.as_deref() {
         None | Some("false" | "") => {}
@@ -69,6 +75,9 @@ pub(super) async fn create(
         key,
         body_hash: &body_hash,
     });
+    if let Some(brought) = &asked.brought {
+        return parts::create(&api, &asked, brought, once, &headers).await;
+    }
     let new = NewUpload {
         request: &asked.request,
         source: asked.source,
@@ -97,7 +106,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     }
 }
 
-fn other_request() -> Problem {
+pub(super) fn other_request() -> Problem {
     let error = Error::new(
         Code::InvalidRequest,
         "this Idempotency-Key was sent with another body in the last 24 hours",
@@ -105,7 +114,7 @@ fn other_request() -> Problem {
     Problem::with_status(422, error.hint("use a new key for a new request"))
 }
 
-/// One record.
+/// One record. An upload in parts that waits for them shows fresh URLs.
 #[utoipa::path(
     get, path = "/v1/uploads/{id}", params(("id" = String, Path)),
     responses((status = 200, body = UploadBody), (status = "4XX", body = ProblemBody))
@@ -114,24 +123,31 @@ pub(super) async fn retrieve(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Json<UploadBody>, Problem> {
     let detail = api.ferry().records.get(&caller.owner, &id).await?;
-    Ok(Json(UploadBody {
-        upload: detail.upload,
-    }))
+    let upload = parts::with_parts(&api, detail.upload, &headers).await?;
+    Ok(Json(UploadBody { upload }))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
-    /// Only those that stand here.
-    status: Option<UploadStatus>,
+    /// Only those that stand here; several with commas between.
+    #[param(value_type = Option<String>)]
+    status: Option<String>,
     /// Only those asked for this way.
     source: Option<UploadSource>,
     /// Only those resolved by this provider.
     #[param(value_type = Option<String>)]
     provider: Option<ProviderKind>,
+    /// Only those that failed with this code.
+    #[param(value_type = Option<String>)]
+    code: Option<Code>,
+    /// Only those with this text in their name, source, id or entity's id,
+    /// whatever its case.
+    text: Option<String>,
     /// Records on a page, 1 to 100.
     page_size: Option<u32>,
     /// Where an earlier page ended.
@@ -162,9 +178,11 @@ pub(super) async fn list(
     let Query(query) = query?;
     let page = Page::of(query.page_size)?;
     let filter = Filter {
-        status: query.status,
+        statuses: statuses(query.status.as_deref())?,
         source: query.source,
         provider: query.provider,
+        code: query.code,
+        text: search(query.text)?,
         after: query.pagination_token,
         limit: page.limit(),
     };
@@ -176,17 +194,43 @@ pub(super) async fn list(
     }))
 }
 
+/// A text to search for; nothing but blanks is none.
+pub(super) fn search(text: Option<String>) -> Result<Option<String>, Problem> {
+    let text = text.map(|text| text.trim().to_owned());
+    let text = text.filter(|text| !text.is_empty());
+    if text.as_ref().is_some_and(|text| text.len() > MOST_SEARCHED) {
+        return Err(Problem::bad(
+            format!("text is over {MOST_SEARCHED} bytes long"),
+            "search for a part of it",
+        ));
+    }
+    Ok(text)
+}
+
+fn statuses(words: Option<&str>) -> Result<Vec<UploadStatus>, Problem> {
+    let words = words.into_iter().flat_map(|words| words.split(','));
+    let read = words.map(|word| word.trim().parse::<UploadStatus>());
+    read.collect::<Result<_, _>>().map_err(|error| {
+        Problem::bad(
+            format!("status: {error}"),
+            "name one, or several with commas",
+        )
+    })
+}
+
 /// What to do with an upload.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ActionBody {
-    /// `cancel` or `retry`.
+    /// `complete` (an upload in parts, once all are there), `cancel` or `retry`.
     action: Action,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Action {
+    #[serde(alias = "upload-complete")]
+    Complete,
     Cancel,
     Retry,
 }
@@ -207,20 +251,40 @@ pub(super) async fn action(
     let records = &api.ferry().records;
     let before = records.get(&caller.owner, &id).await?;
     let done = match action {
-        Action::Cancel => records.cancel(&caller.owner, &id).await?,
+        Action::Complete => {
+            parts::complete(&api, &before).await?;
+            true
+        }
+        Action::Cancel => {
+            let done = records.cancel(&caller.owner, &id).await?;
+            if done && before.upload.source == UploadSource::Multipart {
+                parts::throw_away(&api, &id).await;
+            }
+            done
+        }
         Action::Retry => records.retry(&before).await?,
     };
     let after = records.get(&caller.owner, &id).await?;
     if !done {
-        return Err(wrong_moment(action, after.upload.status));
+        return Err(wrong_moment(action, &after.upload));
     }
     Ok(Json(UploadBody {
         upload: after.upload,
     }))
 }
 
-fn wrong_moment(action: Action, status: UploadStatus) -> Problem {
+fn wrong_moment(action: Action, upload: &Upload) -> Problem {
+    let status = upload.status;
     let (word, hint) = match action {
+        Action::Complete => ("completed", "only one in parts that waits for them can be"),
+        Action::Retry
+            if upload.source == UploadSource::Multipart && status == UploadStatus::Failed =>
+        {
+            (
+                "retried",
+                "its parts are gone: make a new upload and send them again",
+            )
+        }
         Action::Cancel => ("cancelled", "only an upload that has not ended can be"),
         Action::Retry => ("retried", "only a failed upload can be"),
     };
@@ -239,6 +303,30 @@ pub(super) struct ArtifactsBody {
     /// Why it failed.
     #[schema(value_type = Option<Object>)]
     error: Option<serde_json::Value>,
+    /// What it waits for, when it is to be tried again.
+    waiting: Option<WaitingBody>,
+}
+
+/// A try that is to come.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct WaitingBody {
+    /// How often it was begun.
+    attempts: u32,
+    /// When it is tried again.
+    until: String,
+    /// What went wrong the last time.
+    message: String,
+}
+
+impl From<Waiting> for WaitingBody {
+    fn from(waiting: Waiting) -> Self {
+        Self {
+            attempts: waiting.attempts,
+            until: waiting.until.to_rfc3339_opts(SecondsFormat::Millis, true),
+            message: waiting.error,
+        }
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -256,6 +344,8 @@ struct ArtifactBody {
     verification: Option<Verification>,
     repaired: bool,
     error_code: Option<String>,
+    /// Why it was refused, in plain words.
+    reason: Option<String>,
 }
 
 impl From<ArtifactRow> for ArtifactBody {
@@ -271,6 +361,7 @@ impl From<ArtifactRow> for ArtifactBody {
             verification: row.verification,
             repaired: row.repaired,
             error_code: row.error_code,
+            reason: row.reason,
         }
     }
 }
@@ -288,11 +379,13 @@ pub(super) async fn artifacts(
     let records = &api.ferry().records;
     let detail = records.get(&caller.owner, &id).await?;
     let rows = records.artifacts(&id).await?;
+    let waiting = records.waiting(&id).await?;
     Ok(Json(ArtifactsBody {
         artifacts: rows.into_iter().map(ArtifactBody::from).collect(),
         revision: detail.plan.map(|plan| plan.revision),
         error: detail.error.map(|error| {
             serde_json::json!({ "code": error.code, "message": error.message, "hint": error.hint })
         }),
+        waiting: waiting.map(WaitingBody::from),
     }))
 }

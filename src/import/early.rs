@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::remote::{Budget, Remote};
 use super::Ferry;
+use super::brought;
 use super::choose::leftover;
 use super::judge::refused;
 use super::policy::Rules;
@@ -56,6 +57,17 @@ pub enum Verdict {
     Undecided,
 }
 
+/// Which files a preview looks into, by their place in the plan.
+fn shown(plan: &Plan) -> Vec<(u32, &Artifact)> {
+    let of = |wanted: fn(&str) -> bool| {
+        let files = (0u32..).zip(&plan.artifacts);
+        files.filter(move |(_, artifact)| wanted(artifact.path.as_str()))
+    };
+    let described = of(is_description).take(DESCRIPTIONS);
+    let weights = of(|path| inspect::promises_weights(path) || leftover(path).is_some());
+    described.chain(weights.take(SHOWN)).collect()
+}
+
 /// Which of the missing files are looked into, by their place in the plan.
 pub(super) fn candidates<'p>(plan: &'p Plan, missing: &[u32]) -> Vec<(u32, &'p Artifact)> {
     let few = plan.artifacts.len() <= FEW;
@@ -74,7 +86,7 @@ pub(super) fn candidates<'p>(plan: &'p Plan, missing: &[u32]) -> Vec<(u32, &'p A
     missing
         .iter()
         .filter_map(|index| Some((*index, plan.artifacts.get(*index as usize)?)))
-        .filter(|(_, artifact)| is_worth_it(artifact))
+        .filter(|(_, artifact)| is_worth_it(artifact) && !brought::is_brought(artifact))
         .take(MOST_FILES)
         .collect()
 }
@@ -93,19 +105,12 @@ impl Ferry {
     ) -> Result<HashMap<u32, Verdict>, Error> {
         let rules = self.rules.for_request(request);
         let auth = self.tokens.for_request(request);
-        let of = |wanted: fn(&str) -> bool| {
-            let files = (0u32..).zip(&plan.artifacts);
-            files.filter(move |(_, artifact)| wanted(artifact.path.as_str()))
-        };
-        let described = of(is_description).take(DESCRIPTIONS);
-        let weights =
-            of(|path| inspect::promises_weights(path) || leftover(path).is_some()).take(SHOWN);
-        let looks = stream::iter(described.chain(weights))
-            .map(|(index, artifact)| {
-                let look = self.preview_one(&rules, artifact, &auth, cancel);
-                async move { Ok((index, look.await?)) }
-            })
-            .buffer_unordered(SIDE_BY_SIDE);
+        let mut looks = Vec::new();
+        for (index, artifact) in shown(plan) {
+            let look = self.preview_one(&rules, artifact, &auth, cancel);
+            looks.push(async move { Ok::<_, Error>((index, look.await?)) });
+        }
+        let looks = stream::iter(looks).buffer_unordered(SIDE_BY_SIDE);
         looks.try_collect().await
     }
 
@@ -120,6 +125,7 @@ impl Ferry {
             return Ok(Verdict::Refused(error));
         }
         let verdict = match self.held_blob(artifact).await? {
+            _ if brought::is_brought(artifact) => Verdict::Undecided,
             Some((sha256, size)) => self.look_at_stored(rules, artifact, sha256, size).await?,
             None => self.look_early(rules, artifact, auth, cancel).await.verdict,
         };

@@ -10,9 +10,11 @@ use futures_util::stream::{FuturesOrdered, FuturesUnordered};
 use modelferry_providers::{Artifact, Auth, Plan, Sha256};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::field::Empty;
+use tracing::{Instrument, info_span};
 
 use super::ledger::RecordsLedger;
-use super::{Import, held};
+use super::{Import, brought, held};
 use crate::crash;
 use crate::error::{Code, Error, Stop};
 use crate::progress::{ArtifactMeter, Event};
@@ -92,6 +94,9 @@ impl Import<'_> {
     /// Moves what is missing, several files side by side. What another upload
     /// is fetching is waited for, and taken over when that one dies.
     pub(super) async fn transfer(&self, plan: &Plan, missing: Vec<u32>) -> Result<(), Stop> {
+        if plan.artifacts.iter().any(brought::is_brought) {
+            return self.adopt(plan, &missing).await;
+        }
         self.check_space(plan, &missing).await?;
         let mut wanted = by_content(plan, missing);
         loop {
@@ -276,8 +281,19 @@ impl Import<'_> {
             admits: &admits,
             cancel: stop,
         };
-        match self.ferry.engine.run(job).await {
-            Ok(landed) => Ok(fetched(&landed, meter.received())),
+        let span = info_span!(
+            "transfer",
+            path = artifact.path.as_str(),
+            size = Empty,
+            bytes = Empty
+        );
+        let run = self.ferry.engine.run(job).instrument(span.clone()).await;
+        span.record("bytes", meter.received());
+        match run {
+            Ok(landed) => {
+                span.record("size", landed.size);
+                Ok(fetched(&landed, meter.received()))
+            }
             Err(Stop::Failed(error)) => {
                 let records = &self.ferry.records;
                 held(
@@ -292,7 +308,7 @@ impl Import<'_> {
     }
 
     /// Writes down that these files are stored.
-    async fn keep(&self, files: &[(u32, Stored)]) -> Result<(), Stop> {
+    pub(super) async fn keep(&self, files: &[(u32, Stored)]) -> Result<(), Stop> {
         if files.is_empty() {
             return Ok(());
         }

@@ -1,10 +1,11 @@
 //! What happened to an upload, in order, for whoever watches it.
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::db::{Tx, execute, fetch_all, fetch_optional};
 use super::signals::Signal;
-use super::{Claim, Records, from_db, from_json, to_db, to_json, word};
+use super::{Claim, Records, from_db, from_json, time, to_db, to_json, word};
 use crate::error::{Code, Error};
 use crate::upload::UploadStatus;
 
@@ -17,6 +18,8 @@ pub struct EventRow {
     pub kind: String,
     /// What.
     pub data: Value,
+    /// When.
+    pub at: DateTime<Utc>,
 }
 
 /// How an upload stands, as far as a watcher wants to know.
@@ -41,15 +44,21 @@ impl Records {
         let mut conn = self.db.read().await?;
         let rows = fetch_all!(
             conn,
-            (i64, String, String),
-            "SELECT seq, kind, data FROM events WHERE upload_id = $1 AND seq > $2 ORDER BY seq",
+            (i64, String, String, i64),
+            "SELECT seq, kind, data, created_at FROM events WHERE upload_id = $1 AND seq > $2 ORDER BY seq",
             upload,
             seq,
         )?;
         rows.into_iter()
-            .map(|(seq, kind, data)| {
+            .map(|(seq, kind, data, at)| {
                 let data = from_json("an event", &data)?;
-                Ok(EventRow { seq, kind, data })
+                let at = time(at);
+                Ok(EventRow {
+                    seq,
+                    kind,
+                    data,
+                    at,
+                })
             })
             .collect()
     }

@@ -263,6 +263,16 @@ pub async fn update(mut hashers: Hashers, fetched: Fetched) -> Result<(Hashers, 
     .map_err(|error| Error::internal("hashing", error).into())
 }
 
+/// Hashes what is read back, on a thread of its own.
+pub async fn feed(mut hashers: Hashers, chunks: Vec<Bytes>) -> Result<Hashers, Stop> {
+    tokio::task::spawn_blocking(move || {
+        chunks.iter().for_each(|chunk| hashers.update(chunk));
+        hashers
+    })
+    .await
+    .map_err(|error| Error::internal("hashing", error).into())
+}
+
 impl Computed {
     /// Holds what was computed against everything that was stated.
     pub fn check(&self, stated: &Digests) -> Result<(), Mismatch> {

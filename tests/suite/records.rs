@@ -2,11 +2,14 @@
 
 mod artifacts;
 mod claims;
+mod counts;
 mod credentials;
 mod deliveries;
 mod failures;
 mod holdings;
+mod intakes;
 mod moves;
+mod overview;
 mod queue;
 mod syncs;
 mod uploads;

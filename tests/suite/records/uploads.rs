@@ -24,6 +24,13 @@ fn filter() -> Filter {
     }
 }
 
+fn searching(text: &str) -> Filter {
+    Filter {
+        text: Some(text.to_owned()),
+        ..filter()
+    }
+}
+
 async fn ids(records: &Records, filter: &Filter) -> Vec<String> {
     let uploads = records.list("local", filter).await.unwrap();
     uploads.into_iter().map(|upload| upload.id).collect()
@@ -98,7 +105,7 @@ async fn a_list_can_be_narrowed(database: &TestDatabase) {
     let cases = [
         (
             Filter {
-                status: Some(UploadStatus::Failed),
+                statuses: vec![UploadStatus::Failed],
                 ..filter()
             },
             vec![failed],
@@ -116,6 +123,24 @@ async fn a_list_can_be_narrowed(database: &TestDatabase) {
                 ..filter()
             },
             vec![planned],
+        ),
+        (
+            Filter {
+                code: Some(Code::NotFound),
+                ..filter()
+            },
+            vec![failed],
+        ),
+        (searching("ACME/ti"), vec![planned]),
+        (searching("acme%tiny"), vec![]),
+        (searching("upload_"), vec![failed, planned]),
+        (
+            Filter {
+                statuses: vec![UploadStatus::Pending, UploadStatus::Failed],
+                text: Some("tiny".to_owned()),
+                ..filter()
+            },
+            vec![failed, planned],
         ),
         (filter(), vec![failed, planned]),
     ];

@@ -10,13 +10,13 @@ use serde_json::Value;
 use super::moto;
 use super::s3::{Address, Fault, Server, ask};
 use crate::crash::kills;
-use crate::pipeline::MIB;
+use crate::support::pipeline::MIB;
 use crate::support::{Home, eventually, hash_of};
 
 const BUCKET: &str = "models";
 const ROOT: &str = "some/folder";
 
-fn home(hub: &Hub, address: &Address) -> Home {
+pub(super) fn home(hub: &Hub, address: &Address) -> Home {
     let home = Home::of(hub).with("MODELFERRY_STORAGE", &address.place.to_string());
     let variables = address.variables.iter();
     variables.fold(home, |home, (name, value)| home.with(name, value))
