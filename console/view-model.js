@@ -198,6 +198,12 @@ export function modelView([id]) {
           h("span.label", null, "Read its stored bytes against their hashes"),
           command(`modelferry verify ${entity.id}`, "verify command"),
         ),
+        h(
+          "div.field",
+          null,
+          h("span.label", null, "Its bill of materials: hashes, licence, where each file came from"),
+          command(`modelferry export ${entity.id} --sbom ${entity.id}.cdx.json`, "bill of materials command"),
+        ),
       ),
     );
   }

@@ -169,7 +169,7 @@ export function syncView([id]) {
         "summary",
         null,
         runStatus(of),
-        h("span", null, counts(of.counts)),
+        h("span", null, of.error ? of.error.message : counts(of.counts)),
         h("time.row-time", { datetime: of.startedAt, title: format.exact(of.startedAt) }, format.moment(of.startedAt)),
       ),
       h(

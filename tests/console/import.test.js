@@ -78,8 +78,10 @@ test("a failed import says what happened, what to do, and can be tried again", a
   await page.getByRole("link", { name: "harbour/damaged" }).click();
   await page.waitForSelector(".error-box .error-hint");
   assert.match(await text(page, ".error-box"), /hash_mismatch/);
+  const begun = page.waitForResponse((answer) => answer.url().endsWith("/action") && answer.status() === 200);
   await page.getByRole("button", { name: "Try again" }).click();
-  await page.waitForFunction(() => document.querySelectorAll(".error-box").length === 0, null, { polling: 20 });
+  assert.equal((await (await begun).json()).upload.status, "pending");
+  assert.equal((await server.ended(upload.id)).status, "failed");
   await page.waitForSelector(".error-box .error-hint");
   await assertClean(page, assert);
   await page.context().close();

@@ -86,7 +86,8 @@ def seed_runs(place):
                 named = [{"source": f"harbour/{pick.choice(names)}-{pick.choice(tails)}", "name": "", "revision": f"{pick.getrandbits(160):040x}"} for _ in range(new)]
                 for one in named:
                     one["name"] = one["source"]
-                counts = {"seen": 20, "new": new, "changed": 0, "unchanged": 20 - new, "failed": 0, "missing": 0, "pruned": 0, "bytes": new * gib}
+                seen = 0 if failed else 20
+                counts = {"seen": seen, "new": new, "changed": 0, "unchanged": seen - new, "failed": 0, "missing": 0, "pruned": 0, "bytes": new * gib}
                 difference = {"new": named, "changed": [], "missing": [], "failed": [], "pruned": [], "cut": False}
                 error = {"code": "upstream_error", "message": "the hub answered 502", "hint": "the next run tries again"} if failed else None
                 database.execute(

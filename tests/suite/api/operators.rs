@@ -270,6 +270,10 @@ async fn the_description_names_every_path_and_the_page_fetches_nothing_else() {
         "/v1/assets/{id}",
         "/v1/assets/{id}/files/{path}",
         "/v1/parts/{upload}/{number}",
+        "/v1/syncs",
+        "/v1/syncs/{id}",
+        "/v1/syncs/{id}/run",
+        "/v1/syncs/{id}/runs",
     ]);
     assert_eq!(paths, expected);
     let record = &document["components"]["schemas"]["Upload"]["properties"];
