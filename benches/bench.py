@@ -60,7 +60,7 @@ class Hub:
     def __init__(self, *options):
         command = [RELEASE / "modelferry-fixtures", *map(str, options)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.variables, self.sources, self.sent = {}, [], None
+        self.variables, self.sources, self.sent, self.asked = {}, [], None, None
         for line in self.process.stdout:
             if line.startswith("export "):
                 name, value = line.removeprefix("export ").strip().split("=", 1)
@@ -82,6 +82,7 @@ class Hub:
         if self.sent is None:
             self.process.send_signal(signal.SIGINT)
             rest, _ = self.process.communicate()
+            self.asked = next(int(line.split()[-1]) for line in rest.splitlines() if line.startswith("# asked "))
             self.sent = next(int(line.split()[-1]) for line in rest.splitlines() if line.startswith("# sent "))
         return self.sent
 

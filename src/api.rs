@@ -12,6 +12,7 @@ mod events;
 mod feed;
 mod health;
 mod lists;
+mod metrics;
 mod openapi;
 mod page;
 mod parts;
@@ -20,6 +21,7 @@ mod problem;
 mod request;
 mod sources;
 mod stats;
+mod syncs;
 mod uploads;
 mod webhooks;
 
@@ -27,32 +29,40 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, HeaderValue, Request};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
-use axum::{Router, body::Body};
+use axum::{Router, ServiceExt, body::Body};
 use modelferry_providers::net::AddressGuard;
 use tokio::net::TcpListener;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
+use tower::util::ServiceExt as _;
 use tracing::Instrument;
+use tracing::field::Empty;
 use uuid::Uuid;
 
 use self::auth::Revoked;
+use self::events::Lookouts;
 use self::feed::Feed;
+use self::metrics::Meters;
 use self::problem::Problem;
 use crate::error::{Code, Error};
 use crate::import::Ferry;
 use crate::parts::Signer;
 use crate::storage::Door;
+use crate::telemetry;
 
 /// A request's body at most; the largest that is meant is a few kilobytes.
 const BODY_LIMIT: usize = 1024 * 1024;
 /// What is read of a body all the same: a client that is cut off while it
 /// sends sees no answer, and does not learn why.
 const READ_LIMIT: usize = 8 * BODY_LIMIT;
+/// A body that is read before anything else; the usual ones are shorter.
+const SMALL_BODY: usize = 64 * 1024;
 /// How long requests may go on once the server was asked to end.
 const GRACE: Duration = Duration::from_secs(20);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -84,6 +94,8 @@ struct Shared {
     settings: Settings,
     feed: Arc<Feed>,
     part_signer: OnceCell<Signer>,
+    meters: Meters,
+    lookouts: Arc<Lookouts>,
     revoked: Revoked,
 }
 
@@ -95,6 +107,8 @@ impl Api {
             settings,
             feed: Arc::default(),
             part_signer: OnceCell::new(),
+            meters: Meters::new(),
+            lookouts: Arc::default(),
             revoked: Revoked::default(),
         }))
     }
@@ -111,6 +125,14 @@ impl Api {
         &self.0.settings
     }
 
+    fn lookouts(&self) -> &Arc<Lookouts> {
+        &self.0.lookouts
+    }
+
+    fn meters(&self) -> &Meters {
+        &self.0.meters
+    }
+
     fn feed(&self) -> &Arc<Feed> {
         &self.0.feed
     }
@@ -123,6 +145,15 @@ impl Api {
             .route("/uploads/{id}/action", post(uploads::action))
             .route("/uploads/{id}/artifacts", get(uploads::artifacts))
             .route("/uploads/{id}/events", get(events::stream))
+            .route("/syncs", post(syncs::create).get(syncs::list))
+            .route(
+                "/syncs/{id}",
+                get(syncs::retrieve)
+                    .patch(syncs::update)
+                    .delete(syncs::remove),
+            )
+            .route("/syncs/{id}/run", post(syncs::run))
+            .route("/syncs/{id}/runs", get(syncs::runs))
             .route(
                 "/parts/{upload}/{number}",
                 put(parts::put).options(parts::preflight),
@@ -145,19 +176,31 @@ impl Api {
             .route("/models/{id}/files/{*path}", get(entities::model_file))
             .route("/assets/{id}", get(entities::asset))
             .route("/assets/{id}/files/{*path}", get(entities::asset_file));
-        Router::new()
+        let rest = Router::new()
             .nest("/v1", v1)
             .route("/", get(console::page))
             .route("/console/{version}/{name}", get(console::file))
+            .route("/openapi.json", get(openapi::document))
+            .route("/docs", get(openapi::page));
+        self.completed(rest)
+    }
+
+    /// The routes of a process that works and answers no client.
+    fn operators_router(self) -> Router {
+        self.completed(Router::new())
+    }
+
+    /// What every process answers, and how it answers all else.
+    fn completed(self, routes: Router<Self>) -> Router {
+        routes
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready))
-            .route("/metrics", get(health::metrics))
-            .route("/openapi.json", get(openapi::document))
-            .route("/docs", get(openapi::page))
+            .route("/metrics", get(metrics::answer))
             .fallback(nothing_here)
             .method_not_allowed_fallback(wrong_method)
             .layer(DefaultBodyLimit::max(READ_LIMIT))
-            .layer(middleware::from_fn(name_request))
+            .layer(middleware::from_fn(read_small_body))
+            .layer(middleware::from_fn_with_state(self.clone(), name_request))
             .with_state(self)
     }
 
@@ -167,19 +210,38 @@ impl Api {
     /// When the listener fails.
     pub async fn serve(self, listener: TcpListener) -> Result<(), Error> {
         let closing = self.settings().closing.clone();
-        let stopping = closing.clone();
-        let router = self.router();
-        let serving = axum::serve(listener, router)
-            .with_graceful_shutdown(async move { stopping.cancelled().await })
-            .into_future();
-        let too_long = async {
-            closing.cancelled().await;
-            tokio::time::sleep(GRACE).await;
-        };
-        tokio::select! {
-            served = serving => served.map_err(|error| Error::internal("answering requests", error)),
-            () = too_long => Ok(()),
-        }
+        answer(listener, self.router(), closing).await
+    }
+
+    /// Answers operators alone, until `closing`: `/healthz`, `/readyz` and `/metrics`.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn serve_operators(self, listener: TcpListener) -> Result<(), Error> {
+        let closing = self.settings().closing.clone();
+        answer(listener, self.operators_router(), closing).await
+    }
+}
+
+async fn answer(
+    listener: TcpListener,
+    router: Router,
+    closing: CancellationToken,
+) -> Result<(), Error> {
+    let stopping = closing.clone();
+    // A router that is served itself is built anew for each connection, of which there may be thousands.
+    let router = router.with_state::<()>(());
+    let service = tower::service_fn(move |request: Request<Body>| router.clone().oneshot(request));
+    let serving = axum::serve(listener, service.into_make_service())
+        .with_graceful_shutdown(async move { stopping.cancelled().await })
+        .into_future();
+    let too_long = async {
+        closing.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        served = serving => served.map_err(|error| Error::internal("answering requests", error)),
+        () = too_long => Ok(()),
     }
 }
 
@@ -210,8 +272,24 @@ async fn wrong_method() -> Problem {
     )
 }
 
+/// A refusal that comes before the body was read ends the connection, and a
+/// client that asks again on it at that moment finds it closed.
+async fn read_small_body(request: Request<Body>, next: Next) -> Response {
+    let length = request.headers().get(CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    if !length.is_some_and(|length: usize| (1..=SMALL_BODY).contains(&length)) {
+        return next.run(request).await;
+    }
+    let (head, body) = request.into_parts();
+    match axum::body::to_bytes(body, SMALL_BODY).await {
+        Ok(bytes) => next.run(Request::from_parts(head, bytes.into())).await,
+        Err(_) => Problem::bad("the request's body broke off", "send it again").into_response(),
+    }
+}
+
 /// Every answer and every log line of a request carries its id.
-async fn name_request(request: Request<Body>, next: Next) -> Response {
+async fn name_request(State(api): State<Api>, request: Request<Body>, next: Next) -> Response {
+    let metered = api.meters().begin(&request);
     let given = request
         .headers()
         .get(&REQUEST_ID)
@@ -220,19 +298,32 @@ async fn name_request(request: Request<Body>, next: Next) -> Response {
         Some(id) => id.to_owned(),
         None => format!("req_{}", Uuid::now_v7().simple()),
     };
-    let span = tracing::info_span!("request", id = %id, method = %request.method(), path = request.uri().path());
+    // At this level it is on each line, whatever the filter lets through.
+    let span = tracing::error_span!(
+        "request", id = %id, method = %request.method(), path = request.uri().path(),
+        otel.kind = "server", otel.name = metered.name(), http.route = metered.route(), http.response.status_code = Empty,
+    );
+    telemetry::join(&span, trace_of(request.headers()));
     let mut response = async {
         let response = next.run(request).await;
-        tracing::debug!(status = response.status().as_u16(), "answered");
+        let status = response.status().as_u16();
+        tracing::Span::current().record("http.response.status_code", status);
+        tracing::debug!(status, "answered");
         response
     }
     .instrument(span)
     .await
     .into_response();
+    metered.end(response.status());
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
+}
+
+/// The trace that a request is part of (W3C Trace Context).
+fn trace_of(headers: &HeaderMap) -> Option<&str> {
+    headers.get(telemetry::TRACEPARENT)?.to_str().ok()
 }
 
 /// Ids from outside go into logs.

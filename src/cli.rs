@@ -10,9 +10,11 @@ mod gc;
 mod import;
 mod keys;
 mod output;
+mod owners;
 mod resolve;
 mod serve;
 mod session;
+mod sync;
 mod uploads;
 mod verify;
 mod watch;
@@ -31,6 +33,8 @@ use crate::config::{Config, Flags};
 use crate::error::{Code, Error};
 use crate::import::Overrides;
 use crate::inspect::PicklePolicy;
+use crate::request::Wanted;
+use crate::telemetry::Traces;
 use crate::upload::Kind;
 
 /// Ferries models from Hugging Face, Civitai and plain URLs into storage you
@@ -38,7 +42,7 @@ use crate::upload::Kind;
 #[derive(Debug, Parser)]
 #[command(
     name = "modelferry",
-    version,
+    version = crate::VERSION,
     propagate_version = true,
     max_term_width = 100
 )]
@@ -78,6 +82,13 @@ enum Command {
         #[command(subcommand)]
         command: UploadsCommand,
     },
+    /// Scheduled imports: of a hub's list, a moving source, or a list of your own
+    Sync {
+        #[command(subcommand)]
+        command: sync::SyncCommand,
+    },
+    /// Watch what is under way: what runs, how fast, what waits, what failed
+    Top,
     /// Answer the HTTP API, and work on what it is asked for
     Serve(ServeArgs),
     /// API keys
@@ -89,6 +100,11 @@ enum Command {
     Credentials {
         #[command(subcommand)]
         command: credentials::CredentialsCommand,
+    },
+    /// What single owners have, and may have
+    Owners {
+        #[command(subcommand)]
+        command: owners::OwnersCommand,
     },
     /// Webhooks: the secret they are signed with, and what was sent
     Webhooks {
@@ -166,14 +182,21 @@ struct Choice {
 }
 
 impl Choice {
-    fn selection(&self) -> Selection {
-        Selection {
-            revision: self.revision.clone(),
-            include: self.include.clone(),
-            exclude: self.exclude.clone(),
-            all_files: self.all_files,
-            sha256: self.sha256,
-            sidecar: self.sidecar,
+    fn wanted(&self) -> Wanted {
+        Wanted {
+            kind: self.kind,
+            selection: Selection {
+                revision: self.revision.clone(),
+                include: self.include.clone(),
+                exclude: self.exclude.clone(),
+                all_files: self.all_files,
+                sha256: self.sha256,
+                sidecar: self.sidecar,
+            },
+            overrides: Overrides {
+                pickle: self.pickle,
+                allow_flagged: self.allow_flagged,
+            },
         }
     }
 }
@@ -245,6 +268,9 @@ struct ServeArgs {
 
 #[derive(Debug, Args)]
 struct WorkerArgs {
+    /// Answer /healthz, /readyz and /metrics on this address and port
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<std::net::SocketAddr>,
     /// Uploads worked on at once [default: the setting `workers`]
     #[arg(long, value_name = "N", value_parser = workers)]
     workers: Option<usize>,
@@ -324,13 +350,12 @@ impl Cli {
     }
 
     async fn execute(self, config: Result<Config, Error>) -> Exit {
-        let output = Output::new(self.json, self.quiet, self.no_progress);
-        let config = match config {
-            Ok(config) => config,
-            Err(error) => return output.refuse(&error),
+        let json_logs = config.as_ref().is_ok_and(|config| config.json_logs);
+        let output = Output::new(self.json, self.quiet, self.no_progress, json_logs);
+        let outcome = match config {
+            Ok(config) => Box::pin(self.observed(&output, &config)).await,
+            Err(error) => Err(error),
         };
-        output.start_logs(self.verbose, &config);
-        let outcome = Box::pin(self.command.run(&output, &config)).await;
         outcome.unwrap_or_else(|error| match error.code {
             Code::NotFound => {
                 output.error(&error);
@@ -338,6 +363,22 @@ impl Cli {
             }
             _ => output.refuse(&error),
         })
+    }
+}
+
+impl Cli {
+    /// Runs the command with its logs, and its traces where they are wanted.
+    async fn observed(self, output: &Output, config: &Config) -> Result<Exit, Error> {
+        let traces = match &config.otlp_endpoint {
+            Some(endpoint) => Some(Traces::to(endpoint, &config.service_name)?),
+            None => None,
+        };
+        output.start_logs(self.verbose, config, traces.as_ref());
+        let outcome = Box::pin(self.command.run(output, config)).await;
+        if let Some(traces) = traces {
+            traces.end().await;
+        }
+        outcome
     }
 }
 
@@ -357,9 +398,12 @@ impl Command {
                 UploadsCommand::Cancel { id } => uploads::cancel(output, config, &id).await,
                 UploadsCommand::Retry { id } => uploads::retry(output, config, &id).await,
             },
+            Self::Sync { command } => sync::run(output, config, command).await,
+            Self::Top => watch::run(output, config, None).await,
             Self::Serve(args) => serve::run(output, config, &args).await,
             Self::Keys { command } => keys::run(output, config, command).await,
             Self::Credentials { command } => credentials::run(output, config, command).await,
+            Self::Owners { command } => owners::run(output, config, command).await,
             Self::Webhooks { command } => webhooks::run(output, config, command).await,
             Self::Worker(args) => worker::run(output, config, &args).await,
             Self::Verify(args) => verify::run(output, config, &args).await,
@@ -369,20 +413,4 @@ impl Command {
             } => Ok(config::show(output, config)),
         }
     }
-}
-
-/// Reads a source with its flags into a request.
-fn request(
-    ferry: &crate::import::Ferry,
-    source: &str,
-    args: &Choice,
-) -> Result<crate::request::ImportRequest, Error> {
-    let mut reference = ferry.providers.parse(source)?;
-    reference.selection = args.selection();
-    let mut request = crate::request::ImportRequest::local(reference, args.kind);
-    request.overrides = Overrides {
-        pickle: args.pickle,
-        allow_flagged: args.allow_flagged,
-    };
-    Ok(request)
 }

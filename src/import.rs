@@ -19,12 +19,14 @@ mod unchanged;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use modelferry_providers::{Plan, Providers};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, info_span};
 
 pub use self::early::{Look, Verdict};
 pub use self::policy::{FlaggedPolicy, FormatRule, NsfwLevel, Overrides, Rules, UnknownFormat};
-pub use self::unchanged::find_unchanged;
+pub use self::unchanged::{find_current, find_unchanged};
 use crate::crash;
 use crate::credentials::Vault;
 use crate::error::{Code, Error, Stop};
@@ -108,7 +110,8 @@ pub async fn run(
 
 impl Import<'_> {
     async fn steps(&self, resolved: Option<Plan>) -> Result<(), Stop> {
-        let plan = self.resolve(resolved).await?;
+        let resolve = self.resolve(resolved).boxed();
+        let plan = resolve.instrument(info_span!("resolve")).await?;
         self.ferry.records.outlast_collectors().await?;
         self.prove_access(&plan).await?;
         let refused = self.leave_out(&plan).await?;
@@ -116,13 +119,17 @@ impl Import<'_> {
         let missing = self.judge_early(&plan, missing).await?;
         self.transfer(&plan, missing).await?;
         self.validating().await?;
-        let found = self.inspect(&plan).await?;
+        let inspect = self.inspect(&plan).boxed();
+        let found = inspect.instrument(info_span!("inspect")).await?;
         self.validated(&found).await?;
         if !self.claim.detail.request.register {
             return self.complete().await;
         }
-        let entity = self.register(&plan, found.kind).await?;
-        self.imported(&entity).await
+        let publish = async {
+            let entity = self.register(&plan, found.kind).await?;
+            self.imported(&entity).await
+        };
+        publish.boxed().instrument(info_span!("publish")).await
     }
 
     /// The record ends with the error; staged bytes stay only where they are

@@ -20,6 +20,7 @@ pub mod error;
 pub mod gc;
 pub mod import;
 pub mod inspect;
+pub mod list;
 pub mod parts;
 pub mod pauses;
 pub mod plan;
@@ -28,9 +29,14 @@ pub mod records;
 pub mod request;
 pub mod storage;
 pub mod sync;
+pub mod telemetry;
 pub mod tokens;
 pub mod transfer;
 pub mod upload;
 pub mod verify;
 pub mod webhook;
 pub mod worker;
+
+/// The release, and the commit it was built of where that is known:
+/// `0.1.0 (0123456789ab)`. A debug build names no commit.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("MODELFERRY_COMMIT"));

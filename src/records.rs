@@ -18,6 +18,7 @@ mod holdings;
 mod intakes;
 mod jobs;
 mod keys;
+mod limits;
 mod moves;
 mod once;
 mod pauses;
@@ -25,6 +26,7 @@ mod place;
 mod queue;
 mod signals;
 mod stats;
+mod stored;
 mod syncs;
 mod trouble;
 mod uploads;
@@ -41,7 +43,7 @@ use tokio::sync::broadcast;
 
 pub use self::artifacts::{ArtifactRow, Stored};
 pub use self::changes::{Change, Moving, Since, Waiting};
-pub use self::counts::Counts;
+pub use self::counts::{Queue, Tallies, Tally};
 pub use self::credentials::CredentialRow;
 use self::db::{Db, fetch_optional};
 pub use self::deliveries::{
@@ -54,14 +56,17 @@ pub use self::holdings::{CONDEMNED, Holding, Standing};
 pub use self::intakes::{Intake, NewIntake};
 pub use self::jobs::Claim;
 pub use self::keys::ApiKey;
+pub use self::limits::OwnerLimits;
 pub use self::moves::{Entity, EntityFile};
 pub use self::once::{Created, Once};
 pub use self::place::{Database, PostgresTarget};
 pub use self::queue::Terms;
-pub use self::signals::Signal;
-pub use self::stats::{FailureStats, HeldStats, Span, Stats, StepStats};
+pub use self::signals::{Following, Signal};
+pub use self::stats::{FailureStats, HeldStats, Span, Stats, StatsField, StepStats};
+pub use self::stored::StoredAt;
 pub use self::syncs::{
-    NewSync, RunCause, RunCounts, RunRow, RunStatus, SyncClaim, SyncItem, SyncRow,
+    Difference, KnownItem, MOST_NAMED, Named, NewSync, Pruned, RunCause, RunCounts, RunEnd, RunRow,
+    RunStatus, SavedError, SyncClaim, SyncItem, SyncRow,
 };
 use self::trouble::unreadable;
 pub use self::uploads::{Filter, NewUpload, UploadDetail, new_upload_id};
@@ -126,6 +131,12 @@ impl Records {
     /// that other processes make.
     pub fn signals(&self) -> broadcast::Receiver<Signal> {
         self.db.subscribe()
+    }
+
+    /// Hears of changes to this upload alone, from now on: what to wait with
+    /// where thousands do.
+    pub fn following(&self, upload: &str) -> Following {
+        self.db.following(upload)
     }
 
     /// Whether [`Records::signals`] tells what other processes do. Where it

@@ -18,15 +18,18 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
-pub use self::errand::{Ended, Errand, Outcome};
+pub use self::errand::{Ended, Errand, Outcome, Terms};
 pub use self::pool::{Pool, PoolSettings};
 use crate::error::{Code, Error, Stop};
 use crate::import::{self, Ferry};
 use crate::progress::Observer;
 use crate::records::{Claim, Records, Signal, Standing};
 use crate::storage::Storage;
+use crate::telemetry;
 use crate::upload::Upload;
 
 /// How long a claim holds without being renewed.
@@ -175,8 +178,9 @@ impl Worker {
                 () = tokio::time::sleep(POLL) => {}
             }
         };
-        self.work(ferry, claim, LEASE, resolved, observer, cancel)
-            .await
+        let span = span_of(&claim);
+        let work = self.work(ferry, claim, LEASE, resolved, observer, cancel);
+        work.boxed().instrument(span).await
     }
 
     /// Works on one claimed upload until it ends or the claim is lost.
@@ -197,6 +201,11 @@ impl Worker {
             never = self.keep_freeing_the_dead(&ferry.records) => match never {},
         };
         drop(keeper);
+        if let Err(Stop::Failed(error)) = &outcome {
+            let span = Span::current();
+            span.record("otel.status_code", "error");
+            span.record("error.type", error.code.as_str());
+        }
         if outcome.is_err() {
             match ferry.records.release(&claim).await {
                 Ok(held) if !held && matches!(outcome, Err(Stop::Interrupted)) => {
@@ -236,6 +245,20 @@ impl Drop for Worker {
     }
 }
 
+/// What every line and every span about an upload belongs to; part of the
+/// trace of whatever asked for it.
+fn span_of(claim: &Claim) -> Span {
+    let detail = &claim.detail;
+    // At this level it is on each line, whatever the filter lets through.
+    let span = tracing::error_span!(
+        "upload",
+        id = claim.upload_id(), owner = %detail.upload.owner_id, attempt = claim.attempt(),
+        otel.kind = "consumer", otel.status_code = Empty, error.type = Empty,
+    );
+    telemetry::join(&span, detail.request.trace.as_deref());
+    span
+}
+
 /// Renews a claim for as long as the handle lives. Work ends before a lease
 /// that can't be renewed does, and at once when somebody else ended the upload.
 fn keep_lease(
@@ -244,7 +267,7 @@ fn keep_lease(
     lease: Duration,
     working: CancellationToken,
 ) -> AbortOnDropHandle<()> {
-    AbortOnDropHandle::new(tokio::spawn(async move {
+    let keeping = async move {
         let mut signals = records.signals();
         let renewal = lease / 3;
         let mut held_until = Instant::now() + lease;
@@ -262,7 +285,8 @@ fn keep_lease(
             }
         }
         working.cancel();
-    }))
+    };
+    AbortOnDropHandle::new(tokio::spawn(keeping.in_current_span()))
 }
 
 /// Returns after `wait`, or earlier when the upload is said to have changed.

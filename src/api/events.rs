@@ -5,8 +5,11 @@
 //! stream goes on after `Last-Event-ID`. Progress and files are how things
 //! stand, told when that changes.
 
+mod lookout;
+
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, State};
@@ -15,15 +18,17 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use chrono::SecondsFormat;
 use futures_util::{Stream, StreamExt, stream};
 use serde_json::json;
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 
+use self::lookout::{Lookout, Sight, Standing};
 use super::Api;
 use super::auth::{self, Caller};
+use super::metrics::OpenStream;
 use super::problem::{Problem, ProblemBody};
-use crate::error::Error;
-use crate::records::{Glance, Records, Signal};
+use crate::records::Glance;
 use crate::upload::ArtifactStatus;
+
+pub(super) use self::lookout::Lookouts;
 
 /// Between looks while bytes move: twice a second.
 pub(super) const MOVING: Duration = Duration::from_millis(500);
@@ -45,23 +50,22 @@ pub(super) async fn stream(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let records = api.ferry().records.clone();
-    // Before the first look: what happens in between is not missed.
-    let signals = records.signals();
+    let records = &api.ferry().records;
     records.get(&caller.owner, &id).await?;
     let last = headers
         .get("last-event-id")
         .and_then(|id| id.to_str().ok()?.parse().ok());
+    let lookout = api.lookouts().at(records, &id);
     let watch = Watch {
-        records,
-        id,
-        signals,
+        sight: lookout.sight(),
+        _lookout: lookout,
         seq: last.unwrap_or(0),
         is_new: last.is_none(),
         told: None,
         files: HashMap::new(),
         ready: VecDeque::new(),
         ended: false,
+        _open: api.meters().open_stream(),
     };
     let closing = api.settings().closing.clone();
     let events = stream::unfold(watch, move |mut watch| {
@@ -77,15 +81,15 @@ pub(super) async fn stream(
 
 /// One follower of one upload.
 struct Watch {
-    records: Records,
-    id: String,
-    signals: Receiver<Signal>,
+    sight: watch::Receiver<Sight>,
+    _lookout: Arc<Lookout>,
     seq: i64,
     is_new: bool,
     told: Option<Glance>,
     files: HashMap<u32, ArtifactStatus>,
     ready: VecDeque<Event>,
     ended: bool,
+    _open: OpenStream,
 }
 
 impl Watch {
@@ -97,24 +101,28 @@ impl Watch {
             if self.ended {
                 return None;
             }
-            if let Err(error) = self.look().await {
-                tracing::warn!(upload = %self.id, %error, "an event stream ends early");
-                return None;
+            // What is not new is not looked at twice; the first look may be behind us.
+            let sight = self.sight.borrow_and_update().clone();
+            match sight {
+                Sight::Here(standing) => self.tell_of(&standing),
+                Sight::Gone => return None,
+                Sight::Coming => {}
             }
             if self.ready.is_empty() && !self.ended {
-                self.wait().await;
+                self.sight.changed().await.ok()?;
             }
         }
     }
 
-    /// Gathers what is new. The standing is read first: when it says that all
-    /// is over, every row is there.
-    async fn look(&mut self) -> Result<(), Error> {
-        let now = self.records.glance(&self.id).await?;
+    /// Tells what is new to this one.
+    fn tell_of(&mut self, standing: &Standing) {
+        let Some(now) = standing.glance else {
+            return;
+        };
         if std::mem::take(&mut self.is_new) {
             self.tell("status", &json!({ "status": "pending" }), Some(0));
         }
-        self.look_at_files(&now).await?;
+        self.tell_of_files(standing);
         let moved = self
             .told
             .is_none_or(|told| told.done_bytes != now.done_bytes);
@@ -122,23 +130,19 @@ impl Watch {
             let data = json!({ "bytesDone": now.done_bytes, "bytesTotal": now.total_bytes });
             self.tell("progress", &data, None);
         }
-        for row in self.records.events_after(&self.id, self.seq).await? {
+        let seen = self.seq;
+        for row in standing.events.iter().filter(|row| row.seq > seen) {
             self.seq = row.seq;
-            let mut data = row.data;
+            let mut data = row.data.clone();
             data["at"] = json!(row.at.to_rfc3339_opts(SecondsFormat::Millis, true));
             self.tell(&row.kind, &data, Some(row.seq));
         }
         self.told = Some(now);
         self.ended = now.status.is_terminal();
-        Ok(())
     }
 
-    async fn look_at_files(&mut self, now: &Glance) -> Result<(), Error> {
-        // Files change only while somebody works, or for one that comes late.
-        if self.told.is_some() && !now.is_worked_on && !now.status.is_terminal() {
-            return Ok(());
-        }
-        for row in self.records.artifacts(&self.id).await? {
+    fn tell_of_files(&mut self, standing: &Standing) {
+        for row in standing.files.iter() {
             let before = self.files.insert(row.position, row.status);
             if row.status != ArtifactStatus::Pending && before != Some(row.status) {
                 let data = json!({
@@ -148,7 +152,6 @@ impl Watch {
                 self.tell("artifact", &data, None);
             }
         }
-        Ok(())
     }
 
     fn tell(&mut self, kind: &str, data: &serde_json::Value, id: Option<i64>) {
@@ -157,29 +160,5 @@ impl Watch {
             event = event.id(id.to_string());
         }
         self.ready.push_back(event);
-    }
-
-    /// Returns when it is time to look again.
-    async fn wait(&mut self) {
-        let wait = if self.told.is_some_and(|told| told.is_worked_on) {
-            MOVING
-        } else if self.records.hears_others() {
-            RESTING
-        } else {
-            UNHEARD
-        };
-        let (id, signals) = (&self.id, &mut self.signals);
-        let heard = async {
-            loop {
-                match signals.recv().await {
-                    Ok(Signal::Changed(changed)) if changed == *id => return,
-                    Err(RecvError::Lagged(_)) => return,
-                    Err(RecvError::Closed) => std::future::pending().await,
-                    Ok(_) => {}
-                }
-            }
-        };
-        // Time is up: that is the other way to return.
-        let _ = tokio::time::timeout(wait, heard).await;
     }
 }

@@ -18,6 +18,7 @@ use super::problem::{Problem, ProblemBody};
 use super::{Api, parts, plan, request};
 use crate::error::{Code, Error};
 use crate::records::{ArtifactRow, Created, Filter, NewUpload, Once, Waiting};
+use crate::telemetry;
 use crate::upload::{ArtifactStatus, Upload, UploadSource, UploadStatus, Verification};
 
 /// Bytes of a text to search for.
@@ -54,7 +55,8 @@ pub(super) async fn create(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let (Query(query), body) = (query?, body?);
-    let asked = request::read(&api, &caller, &body)?;
+    let mut asked = request::read(&api, &caller, &body)?;
+    asked.request.trace = telemetry::current(super::trace_of(&headers));
     request::check_credential(&api, &asked.request).await?;
     match query.dry_run.as_deref() {
         None | Some("false" | "") => {}

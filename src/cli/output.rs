@@ -5,12 +5,16 @@ use std::io::{IsTerminal, Write};
 use indicatif::{HumanBytes, HumanCount, MultiProgress};
 use modelferry_providers::{HubScan, ScanVerdict};
 use serde::Serialize;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use super::Exit;
 use crate::config::Config;
+use crate::entity::Provenance;
 use crate::error::Error;
 use crate::inspect::Facts;
+use crate::telemetry::Traces;
 
 /// Where a command's words go, and in which form.
 pub(super) struct Output {
@@ -18,6 +22,10 @@ pub(super) struct Output {
     /// Where bars are drawn; hidden when they are not wanted.
     pub bars: MultiProgress,
     pub shows_bars: bool,
+    /// How wide a line may be where results go to a terminal.
+    pub columns: Option<usize>,
+    /// Whether whatever reads stderr expects JSON.
+    json_logs: bool,
 }
 
 /// An error as programs see it.
@@ -39,7 +47,7 @@ impl<'a> From<&'a Error> for ShownError<'a> {
 }
 
 impl Output {
-    pub fn new(json: bool, quiet: bool, no_progress: bool) -> Self {
+    pub fn new(json: bool, quiet: bool, no_progress: bool, json_logs: bool) -> Self {
         let shows_bars = std::io::stderr().is_terminal() && !quiet && !no_progress;
         let bars = MultiProgress::new();
         if !shows_bars {
@@ -49,11 +57,15 @@ impl Output {
             json,
             bars,
             shows_bars,
+            columns: std::io::stdout()
+                .is_terminal()
+                .then(|| usize::from(console::Term::stdout().size().1)),
+            json_logs,
         }
     }
 
-    /// Logs go to stderr, between the bars.
-    pub fn start_logs(&self, verbose: u8, config: &Config) {
+    /// Logs go to stderr, between the bars; spans to a collector, where one is named.
+    pub fn start_logs(&self, verbose: u8, config: &Config, traces: Option<&Traces>) {
         let level = match verbose {
             0 => "warn",
             1 => "modelferry=info,modelferry_providers=info,warn",
@@ -64,17 +76,20 @@ impl Output {
             None => EnvFilter::new(level),
         };
         let bars = self.bars.clone();
-        let logs = tracing_subscriber::fmt()
-            .with_env_filter(filter)
+        let lines = fmt::layer()
             .with_target(false)
             .with_ansi(std::io::stderr().is_terminal())
             .with_writer(move || BetweenBars(bars.clone()));
-        // Fails only when a test of this process has set one already.
-        let _ = if config.json_logs {
-            logs.json().try_init()
+        let lines = if self.json_logs {
+            lines.json().boxed()
         } else {
-            logs.try_init()
+            lines.boxed()
         };
+        // Fails only when a test of this process has set one already.
+        let _ = tracing_subscriber::registry()
+            .with(lines.with_filter(filter))
+            .with(traces.map(Traces::layer))
+            .try_init();
     }
 
     /// A line of results. A reader that went away is no error of ours.
@@ -111,8 +126,15 @@ impl Output {
 
     /// A line on stderr.
     pub fn note(&self, text: &str) {
+        let line = if self.json_logs {
+            let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+            serde_json::json!({ "timestamp": now, "level": "INFO", "fields": { "message": text } })
+                .to_string()
+        } else {
+            printable(text)
+        };
         self.bars.suspend(|| {
-            let _ = writeln!(std::io::stderr().lock(), "{}", printable(text));
+            let _ = writeln!(std::io::stderr().lock(), "{line}");
         });
     }
 }
@@ -128,6 +150,11 @@ pub(super) fn printable(text: &str) -> String {
             }
         })
         .collect()
+}
+
+/// A line cut to so many columns.
+pub(super) fn clip(line: &str, columns: usize) -> String {
+    console::truncate_str(line, columns, "…").into_owned()
 }
 
 /// A source text without whatever in it may be a secret.
@@ -170,6 +197,24 @@ pub(super) fn facts_line(facts: &Facts) -> String {
         facts.license.clone(),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// Where a file came from and who vouches for it, on one line.
+pub(super) fn provenance_line(provenance: &Provenance) -> String {
+    let mut parts = vec![format!("from {}", provenance.source)];
+    parts.extend(provenance.stated.iter().map(|stated| {
+        let (by, algorithm) = (stated.by.as_str(), &stated.algorithm);
+        format!("{algorithm} by the {by}: {}", stated.value)
+    }));
+    if let Some(at) = &provenance.stored_at {
+        let how = if provenance.reused {
+            "held since"
+        } else {
+            "stored"
+        };
+        parts.push(format!("{how} {at}"));
+    }
+    parts.join(", ")
 }
 
 /// `1 file`, `2 files`.

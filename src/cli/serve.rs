@@ -3,16 +3,15 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use modelferry_providers::net::AddressGuard;
-
 use super::output::Output;
 use super::session::Session;
 use super::{Exit, ServeArgs, keys};
-use crate::api::{self, Api};
+use crate::api;
 use crate::config::Config;
 use crate::error::{Code, Error};
 use crate::records::ApiKey;
 use crate::request::LOCAL_OWNER;
+use crate::sync::Scheduler;
 use crate::worker::{Pool, PoolSettings};
 
 pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> Result<Exit, Error> {
@@ -27,20 +26,12 @@ pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> R
     let address = listener.local_addr().unwrap_or(args.listen);
     show_console(output, address, first_key.as_ref());
     let workers = args.workers.unwrap_or(config.workers);
-    let api = Api::new(
-        session.ferry.clone(),
-        api::Settings {
-            guard: AddressGuard::new(config.allow_nets.clone(), config.named_endpoints.clone()),
-            public_url: config.public_url.clone(),
-            max_queued: config.max_queued,
-            part_door: config.part_door,
-            part_urls: config.part_urls,
-            closing: session.cancel.clone(),
-        },
-    );
+    let api = session.api(config);
     let deliverer = session.deliverer(config)?;
+    let worker = Arc::new(session.worker);
+    let scheduler = Scheduler::new(worker.clone(), session.ferry.clone(), config.lease);
     let pool = Pool::new(
-        Arc::new(session.worker),
+        worker,
         session.ferry.clone(),
         &PoolSettings {
             workers,
@@ -56,7 +47,7 @@ pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> R
             deliverer.run(&session.cancel).await;
         }
     };
-    let (served, (), ()) = tokio::join!(
+    let (served, (), (), ()) = tokio::join!(
         async {
             let served = api.serve(listener).await;
             // Without the API the rest ends too, and the operator starts all anew.
@@ -64,7 +55,13 @@ pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> R
             served
         },
         pool.run(&session.cancel),
-        deliveries
+        deliveries,
+        async {
+            // The API alone leaves the work to others, schedules included.
+            if workers > 0 {
+                Box::pin(scheduler.run(&session.cancel)).await;
+            }
+        }
     );
     records.close().await;
     served.map(|()| Exit::Done)

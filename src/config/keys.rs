@@ -75,6 +75,10 @@ pub(super) const SECRET_KEY: Key = Key {
 };
 pub(super) const ALLOW_NETS: Key = key("allow_nets", &["MODELFERRY_ALLOW_NETS"], none);
 pub(super) const PROXY: Key = key("proxy", &["MODELFERRY_PROXY"], none);
+pub(super) const PROXY_LOGIN: Key = Key {
+    secret: true,
+    ..key("proxy_login", &["MODELFERRY_PROXY_LOGIN"], none)
+};
 pub(super) const CONNECTIONS: Key = key("connections", &["MODELFERRY_CONNECTIONS"], || {
     Some("16".into())
 });
@@ -111,6 +115,10 @@ pub(super) const PART_URLS: Key = key("part_urls", &["MODELFERRY_PART_URLS"], ||
 pub(super) const ABANDONED: Key = key("abandoned_after", &["MODELFERRY_ABANDONED_AFTER"], || {
     Some("7 days".into())
 });
+pub(super) const OTLP_ENDPOINT: Key = key("otlp_endpoint", &["OTEL_EXPORTER_OTLP_ENDPOINT"], none);
+pub(super) const SERVICE_NAME: Key = key("service_name", &["OTEL_SERVICE_NAME"], || {
+    Some("modelferry".into())
+});
 pub(super) const LOG: Key = key("log", &["MODELFERRY_LOG"], || Some("text".into()));
 
 /// Names the point at which a debug build ends itself, for crash tests.
@@ -129,6 +137,7 @@ pub const KEYS: &[Key] = &[
     SECRET_KEY,
     ALLOW_NETS,
     PROXY,
+    PROXY_LOGIN,
     CONNECTIONS,
     CONNECTIONS_PER_HOST,
     MEMORY,
@@ -151,6 +160,8 @@ pub const KEYS: &[Key] = &[
     PART_URLS,
     ABANDONED,
     LOG,
+    OTLP_ENDPOINT,
+    SERVICE_NAME,
 ];
 
 /// The token that `hf auth login` wrote: `HF_TOKEN_PATH`, else `token` in

@@ -44,6 +44,10 @@ pub fn queue(text: &str) -> Result<u32, String> {
     }
 }
 
+/// A length in bytes, as settings write it.
+///
+/// # Errors
+/// How it should have been written.
 pub fn bytes(text: &str) -> Result<u64, String> {
     let size: ByteSize = text
         .trim()

@@ -10,6 +10,8 @@ use futures_util::stream::{FuturesOrdered, FuturesUnordered};
 use modelferry_providers::{Artifact, Auth, Plan, Sha256};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::field::Empty;
+use tracing::{Instrument, info_span};
 
 use super::ledger::RecordsLedger;
 use super::{Import, brought, held};
@@ -279,8 +281,19 @@ impl Import<'_> {
             admits: &admits,
             cancel: stop,
         };
-        match self.ferry.engine.run(job).await {
-            Ok(landed) => Ok(fetched(&landed, meter.received())),
+        let span = info_span!(
+            "transfer",
+            path = artifact.path.as_str(),
+            size = Empty,
+            bytes = Empty
+        );
+        let run = self.ferry.engine.run(job).instrument(span.clone()).await;
+        span.record("bytes", meter.received());
+        match run {
+            Ok(landed) => {
+                span.record("size", landed.size);
+                Ok(fetched(&landed, meter.received()))
+            }
             Err(Stop::Failed(error)) => {
                 let records = &self.ferry.records;
                 held(

@@ -11,7 +11,7 @@ use crate::storage::Part;
 use crate::upload::{ArtifactStatus, UploadSource, Verification};
 
 /// One file of an upload, as recorded.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ArtifactRow {
     /// Its place in the plan.
     pub position: u32,

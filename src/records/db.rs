@@ -5,6 +5,7 @@
 //! placeholders, milliseconds for times, and text for ids and JSON: what
 //! SQLite and PostgreSQL read alike.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
@@ -13,15 +14,22 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Connection, PgConnection, Postgres, Sqlite, SqliteConnection};
-use tokio::sync::broadcast;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::time::timeout;
 
 use super::place::Database;
-use super::signals::{CHANNEL, Signal, Signals};
+use super::signals::{Following, Signal, Signals};
 use super::trouble::{broken, unusable};
 use crate::error::Error;
 
 /// Connections of one process to its database.
 const CONNECTIONS: u32 = 16;
+/// Transactions at once. Some connections are left: nobody who reads waits until
+/// the disk has taken what others write.
+const WRITERS: usize = 12;
+/// SQLite has one writer at a time. Those of this process wait in line for it,
+/// instead of asking again and again who happens to be first.
+const SQLITE_WRITERS: usize = 1;
 /// How long a query waits for a connection. A PostgreSQL that is restarted
 /// within it is not even noticed by those who wait.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -35,6 +43,7 @@ const ROLLING: bool = true;
 pub(super) struct Db {
     pool: Pool,
     signals: Signals,
+    writers: Arc<Semaphore>,
 }
 
 #[derive(Debug, Clone)]
@@ -54,8 +63,9 @@ pub(super) enum Conn {
 #[derive(Debug)]
 pub(super) struct Tx {
     inner: Inner,
-    signals: Signals,
+    db: Db,
     pending: Vec<Signal>,
+    turn: OwnedSemaphorePermit,
 }
 
 #[derive(Debug)]
@@ -89,17 +99,7 @@ impl Tx {
 
     /// Wakes whoever waits for this, once the transaction holds.
     pub async fn signal(&mut self, signal: Signal) -> Result<(), Error> {
-        match &mut self.inner {
-            Inner::Sqlite(_) => self.pending.push(signal),
-            Inner::Postgres(tx) => {
-                sqlx::query("SELECT pg_notify($1, $2)")
-                    .bind(CHANNEL)
-                    .bind(signal.payload())
-                    .execute(&mut **tx)
-                    .await
-                    .map_err(broken)?;
-            }
-        }
+        self.pending.push(signal);
         Ok(())
     }
 
@@ -109,8 +109,15 @@ impl Tx {
             Inner::Postgres(tx) => tx.commit().await,
         }
         .map_err(broken)?;
-        for signal in self.pending {
-            self.signals.send(signal);
+        // Whoever hears of it may want to write.
+        drop(self.turn);
+        match &self.db.pool {
+            Pool::Sqlite(_) => {
+                for signal in self.pending {
+                    self.db.signals.send(signal);
+                }
+            }
+            Pool::Postgres(pool) => self.db.signals.say(pool, self.pending).await,
         }
         Ok(())
     }
@@ -123,9 +130,14 @@ impl Db {
             Database::Sqlite(path) => open_sqlite(place, path).await?,
             Database::Postgres(target) => open_postgres(place, target.options()).await?,
         };
+        let writers = match &pool {
+            Pool::Sqlite(_) => SQLITE_WRITERS,
+            Pool::Postgres(_) => WRITERS,
+        };
         Ok(Self {
             pool,
             signals: Signals::default(),
+            writers: Arc::new(Semaphore::new(writers)),
         })
     }
 
@@ -141,14 +153,18 @@ impl Db {
     /// A transaction that may write. On SQLite it takes the write lock at
     /// once, which is what keeps two of them from failing halfway.
     pub async fn write(&self) -> Result<Tx, Error> {
+        let turn = timeout(PATIENCE, self.writers.clone().acquire_owned()).await;
+        let turn = turn.map_err(|_| broken(sqlx::Error::PoolTimedOut))?;
+        let turn = turn.map_err(|_| broken(sqlx::Error::PoolClosed))?;
         let inner = match &self.pool {
             Pool::Sqlite(pool) => pool.begin_with("BEGIN IMMEDIATE").await.map(Inner::Sqlite),
             Pool::Postgres(pool) => pool.begin().await.map(Inner::Postgres),
         };
         Ok(Tx {
             inner: inner.map_err(broken)?,
-            signals: self.signals.clone(),
+            db: self.clone(),
             pending: Vec::new(),
+            turn,
         })
     }
 
@@ -185,9 +201,25 @@ impl Db {
         self.signals.subscribe()
     }
 
+    /// The same for one upload alone.
+    pub fn following(&self, upload: &str) -> Following {
+        if let Pool::Postgres(pool) = &self.pool {
+            self.signals.listen(pool);
+        }
+        self.signals.following(upload)
+    }
+
     /// Whether a server keeps the time for its processes.
     pub const fn is_server(&self) -> bool {
         matches!(self.pool, Pool::Postgres(_))
+    }
+
+    /// Connections that are open, and those of them that nobody uses.
+    pub fn connections(&self) -> (u32, usize) {
+        match &self.pool {
+            Pool::Sqlite(pool) => (pool.size(), pool.num_idle()),
+            Pool::Postgres(pool) => (pool.size(), pool.num_idle()),
+        }
     }
 
     pub async fn close(&self) {

@@ -71,6 +71,11 @@ impl Claim {
         self.attempts > 0 && self.attempt > self.attempts
     }
 
+    /// How often the upload was begun, this time included.
+    pub const fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
     pub(super) fn token(&self) -> &str {
         &self.token
     }

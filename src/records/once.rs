@@ -137,17 +137,17 @@ impl Records {
 }
 
 async fn check_room(tx: &mut Tx, owner: &str, most: u32) -> Result<(), Error> {
-    let last = most.saturating_sub(1);
     let full = fetch_optional!(
         tx,
-        (String,),
-        "SELECT id FROM jobs WHERE owner_id = $1 ORDER BY turn LIMIT 1 OFFSET $2",
+        (i64,),
+        "SELECT COALESCE((SELECT max_queued FROM owner_limits WHERE owner_id = $1), $2) FROM jobs WHERE owner_id = $1 \
+         ORDER BY turn LIMIT 1 OFFSET COALESCE((SELECT max_queued FROM owner_limits WHERE owner_id = $1), $2) - 1",
         owner,
-        i64::from(last),
+        i64::from(most),
     )?;
-    if full.is_none() {
+    let Some((most,)) = full else {
         return Ok(());
-    }
+    };
     Err(Error::new(
         Code::RateLimited,
         format!("{most} uploads of this owner are waiting already"),

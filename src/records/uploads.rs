@@ -113,8 +113,8 @@ impl Records {
         execute!(
             tx,
             "INSERT INTO uploads (id, owner_id, author_id, created_at, updated_at, file_name, kind, source, status, \
-             asset_options, config, job_id, url, request, request_key) \
-             VALUES ($1, $2, $3, $4, $4, $5, $6, $7, 'pending', $8, $9, $10, $11, $12, $13)",
+             asset_options, config, job_id, url, request, request_key, sync_id, sync_subject) \
+             VALUES ($1, $2, $3, $4, $4, $5, $6, $7, 'pending', $8, $9, $10, $11, $12, $13, $14, $15)",
             &upload.id,
             &upload.owner_id,
             &upload.author_id,
@@ -128,6 +128,8 @@ impl Records {
             &upload.url,
             to_json(request)?,
             request.key(),
+            request.sync.as_ref().map(|of| of.id.as_str()),
+            request.sync.as_ref().map(|of| of.subject.as_str()),
         )?;
         match intake {
             // It has a job once its parts are there.
@@ -175,6 +177,41 @@ impl Records {
                 .as_ref()
                 .is_none_or(|error| error.code.keeps_staged())
         }))
+    }
+
+    /// The newest upload of this very request that ended well.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn find_imported(
+        &self,
+        request: &ImportRequest,
+    ) -> Result<Option<UploadDetail>, Error> {
+        self.one(
+            "owner_id = $1 AND request_key = $2 AND status IN ('imported', 'complete') \
+             ORDER BY created_at DESC, id DESC LIMIT 1",
+            &request.owner,
+            &request.key(),
+        )
+        .await
+    }
+
+    /// What this very request last came to, when that was imported.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn last_plan(&self, request: &ImportRequest) -> Result<Option<Plan>, Error> {
+        let mut conn = self.db.read().await?;
+        let row = fetch_optional!(
+            conn,
+            (Option<String>,),
+            "SELECT plan FROM uploads WHERE owner_id = $1 AND request_key = $2 \
+             AND status IN ('imported', 'complete') ORDER BY created_at DESC, id DESC LIMIT 1",
+            &request.owner,
+            request.key(),
+        )?;
+        let plan = row.and_then(|(plan,)| plan);
+        plan.map(|text| from_json("a plan", &text)).transpose()
     }
 
     /// The newest finished upload of this owner that came to the same plan.

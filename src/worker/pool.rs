@@ -7,9 +7,10 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
-use super::Worker;
 use super::recorder::Recorder;
+use super::{Worker, span_of};
 use crate::error::{Code, Error, Stop};
 use crate::import::Ferry;
 use crate::records::{Claim, Signal, Terms};
@@ -93,11 +94,16 @@ impl Pool {
     }
 
     async fn work(&self, claim: Claim, cancel: &CancellationToken) {
+        let span = span_of(&claim);
+        self.work_within(claim, cancel).instrument(span).await;
+    }
+
+    async fn work_within(&self, claim: Claim, cancel: &CancellationToken) {
         let (owner, id) = (
             claim.detail.upload.owner_id.clone(),
             claim.upload_id().to_owned(),
         );
-        tracing::info!(upload = %id, %owner, "begins");
+        tracing::info!("begins");
         let outcome = if claim.is_worn_out() {
             self.give_up(&claim).await
         } else {
@@ -117,11 +123,11 @@ impl Pool {
             outcome
         };
         match outcome {
-            Ok(()) => tracing::info!(upload = %id, "done"),
+            Ok(()) => tracing::info!("done"),
             Err(Stop::Failed(error)) => {
-                tracing::warn!(upload = %id, %error, code = %error.code, "failed");
+                tracing::warn!(%error, code = %error.code, "failed");
             }
-            Err(Stop::Interrupted) => tracing::info!(upload = %id, "put back"),
+            Err(Stop::Interrupted) => tracing::info!("put back"),
             Err(Stop::LeaseLost) => self.tidy_up(&owner, &id).await,
         }
     }
@@ -146,9 +152,9 @@ impl Pool {
         let cancelled = detail
             .error
             .is_some_and(|error| error.code == Code::Cancelled);
-        tracing::info!(upload = %id, cancelled, "let go");
+        tracing::info!(cancelled, "let go");
         if cancelled && let Err(error) = self.ferry.storage.discard_upload(id).await {
-            tracing::warn!(upload = %id, %error, "staged bytes stay until the next start");
+            tracing::warn!(%error, "staged bytes stay until the next start");
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 use crate::progress::{Event, Observer};
 use crate::records::{Claim, Records};
@@ -42,7 +43,7 @@ impl Recorder {
         };
         Self {
             heard,
-            writer: tokio::spawn(writer.run(said)),
+            writer: tokio::spawn(writer.run(said).in_current_span()),
         }
     }
 

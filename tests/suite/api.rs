@@ -10,6 +10,7 @@ mod limits;
 mod operators;
 mod parts;
 mod sdk;
+mod syncs;
 mod tenancy;
 
 use std::time::Duration;

@@ -10,6 +10,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("sqlx::", &["src/records"]),
     ("object_store::", &["src/storage"]),
     ("axum::", &["src/api", "fixtures/src"]),
+    ("opentelemetry", &["src/telemetry"]),
+    ("prometheus_client::", &["src/api/metrics"]),
     ("clap::", &["src/cli", "fixtures/src/main"]),
     ("indicatif::", &["src/cli"]),
     ("std::env::", &["src/config"]),

@@ -85,7 +85,8 @@ pub fn with_database(url: &str, name: &str) -> String {
     url.to_string()
 }
 
-async fn fresh_postgres() -> String {
+/// A database without tables.
+pub async fn fresh_postgres() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = format!(
         "test_{}_{}",

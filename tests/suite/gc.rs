@@ -12,7 +12,7 @@ use modelferry_providers::Sha256;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::pipeline::{MIB, Pipeline};
+use crate::support::pipeline::{MIB, Pipeline};
 use crate::support::{Home, eventually, hash_of};
 
 /// Puts a blob into the storage that nothing names.

@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod claims;
+mod counts;
 mod credentials;
 mod deliveries;
 mod failures;

@@ -6,7 +6,7 @@ use modelferry::error::Code;
 use modelferry::transfer::{Limits, Patience};
 use modelferry_fixtures::{Content, Fault, Hub, PlainFile, Site};
 
-use super::pipeline::{Knobs, MIB, Pipeline, hub_with, parted};
+use crate::support::pipeline::{Knobs, MIB, Pipeline, hub_with, parted};
 
 async fn impatient(hub: &Hub, patience: Patience) -> Pipeline {
     let knobs = Knobs {

@@ -4,6 +4,7 @@
 mod azure;
 mod cloud;
 mod end_to_end;
+mod exported;
 mod intake;
 pub mod moto;
 mod promises;

@@ -142,6 +142,36 @@ async fn workers_of_several_machines_share_what_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_worker_asked_to_end_puts_its_work_back_at_once() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let (hub, database) = (slow_hub(4).await, backend.fresh().await);
+        let machines = machines(&hub, &database);
+        for nth in 0..4 {
+            machines.ask_for(nth).await;
+        }
+        let home = machines.home();
+        let worker = home.start(&["worker", "--workers", "4"]);
+        until_bytes_move(&hub).await;
+        let asked = std::time::Instant::now();
+        worker.signal("TERM");
+        let ran = ended(worker).await;
+        assert!(
+            asked.elapsed() < std::time::Duration::from_secs(30),
+            "{ran:?}"
+        );
+        assert_eq!(ran.status, Some(0), "{ran:?}");
+        let queue = database.records.queue().await.unwrap();
+        assert_eq!(
+            (queue.running, queue.delayed),
+            (0, 0),
+            "{backend:?}: {ran:?}"
+        );
+        let ended = ran.stderr.matches("put back").count() + ran.stderr.matches("done").count();
+        assert!(ended > 0, "{backend:?}: {ran:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_workers_upload_goes_on_elsewhere() {
     let (hub, database) = (slow_hub(1).await, Backend::Postgres.fresh().await);
     let machines = machines(&hub, &database);

@@ -1,5 +1,7 @@
 //! A request as data, so that it can be asked again and redirected.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use reqwest::header;
 
@@ -28,7 +30,7 @@ pub struct Request {
     credential: Option<HostCredential>,
     range: Option<ByteRange>,
     body: Option<Payload>,
-    headers: Vec<(&'static str, String)>,
+    headers: Vec<(Cow<'static, str>, String)>,
     pub(super) best_effort: bool,
     pub(super) is_counted: bool,
 }
@@ -73,7 +75,8 @@ impl Request {
         Self::post(url, "application/json", json.into())
     }
 
-    fn post(url: SafeUrl, media_type: &'static str, bytes: Bytes) -> Self {
+    /// A POST of these bytes.
+    pub fn post(url: SafeUrl, media_type: &'static str, bytes: Bytes) -> Self {
         Self {
             body: Some(Payload { media_type, bytes }),
             ..Self::get(url)
@@ -81,8 +84,8 @@ impl Request {
     }
 
     /// Adds a header for this URL alone: no redirect takes it along.
-    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+    pub fn header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
         self
     }
 
@@ -154,7 +157,7 @@ impl Request {
         };
         builder = builder.header(header::ACCEPT_ENCODING, "identity");
         for (name, value) in &self.headers {
-            builder = builder.header(*name, value);
+            builder = builder.header(&**name, value);
         }
         builder = match &self.credential {
             Some(HostCredential::Bearer(token)) => builder.bearer_auth(token.expose()),
@@ -207,6 +210,14 @@ mod tests {
         assert_eq!(down.unwrap_err(), ErrorKind::BlockedAddress);
         assert!(led("http://h/x", "https://h/x").is_ok());
         assert!(led("http://h/x", "http://h/y").is_ok());
+    }
+
+    #[test]
+    fn what_a_post_carries_goes_along_with_no_redirect() {
+        let url = |text: &str| SafeUrl::parse(text).unwrap();
+        let request = Request::post_json(url("https://h/x"), "{}").header("webhook-id", "msg_1");
+        let next = request.redirected(url("https://h/y")).unwrap();
+        assert!(next.body.is_none() && next.headers.is_empty(), "{next:?}");
     }
 
     #[test]
