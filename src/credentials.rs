@@ -16,7 +16,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use modelferry_providers::auth::HostCredential;
 use modelferry_providers::{Auth, Token};
 
-pub use self::key::{SecretKey, SecretKeys};
+pub use self::key::{DerivedKeys, SecretKey, SecretKeys};
 pub use self::reseal::{Resealed, reseal};
 pub use self::slot::Slot;
 use crate::error::{Code, Error};
@@ -98,13 +98,17 @@ pub enum Vault {
 }
 
 impl Vault {
-    /// A key for this purpose alone, the same in every process that has the
+    /// Keys for this purpose alone, the same in every process that has the
     /// secret key. That is made where there is none.
     ///
     /// # Errors
     /// When the key can't be read or made.
-    pub async fn derive(&self, purpose: &str) -> Result<[u8; 32], Error> {
-        Ok(self.sealing_key().await?.derive(purpose))
+    pub async fn derive(&self, purpose: &str) -> Result<DerivedKeys, Error> {
+        let keys = match self {
+            Self::Given(keys) => keys.clone(),
+            Self::File(path) => key::read_or_make(path).await?,
+        };
+        Ok(keys.derive(purpose))
     }
 
     /// Seals an owner's credential.

@@ -203,8 +203,8 @@ impl Api {
     /// The same in every process that has the secret key.
     async fn part_signer(&self) -> Result<&Signer, Error> {
         let made = self.0.part_signer.get_or_try_init(async || {
-            let key = self.ferry().vault.derive("part URLs").await?;
-            Ok(Signer::new(&key))
+            let keys = self.ferry().vault.derive("part URLs").await?;
+            Ok(Signer::new(&keys))
         });
         made.await
     }

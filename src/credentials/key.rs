@@ -78,6 +78,21 @@ pub struct SecretKeys {
     earlier: Vec<SecretKey>,
 }
 
+/// Keys for one purpose, made of [`SecretKeys`].
+#[derive(Clone)]
+pub struct DerivedKeys {
+    /// Of the current key.
+    pub current: [u8; LENGTH],
+    /// Of those before: what they were used for is still known.
+    pub earlier: Vec<[u8; LENGTH]>,
+}
+
+impl fmt::Debug for DerivedKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DerivedKeys(…)")
+    }
+}
+
 impl SecretKeys {
     /// Reads keys with commas or line ends between, the current one first.
     ///
@@ -95,6 +110,15 @@ impl SecretKeys {
             current,
             earlier: keys.collect(),
         })
+    }
+
+    /// Other keys, for this purpose alone.
+    pub fn derive(&self, purpose: &str) -> DerivedKeys {
+        let earlier = self.earlier.iter().map(|key| key.derive(purpose));
+        DerivedKeys {
+            current: self.current.derive(purpose),
+            earlier: earlier.collect(),
+        }
     }
 
     /// The one that seals.

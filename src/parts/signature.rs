@@ -5,6 +5,8 @@ use std::fmt;
 use aws_lc_rs::hmac;
 use chrono::{DateTime, Utc};
 
+use crate::credentials::DerivedKeys;
+
 /// What a URL allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartUrl<'a> {
@@ -26,7 +28,10 @@ pub enum Refused {
 }
 
 /// Signs such URLs, and knows its own.
-pub struct Signer(hmac::Key);
+pub struct Signer {
+    current: hmac::Key,
+    earlier: Vec<hmac::Key>,
+}
 
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -35,14 +40,19 @@ impl fmt::Debug for Signer {
 }
 
 impl Signer {
-    /// With this key, which every process that signs or checks has.
-    pub fn new(key: &[u8; 32]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, key))
+    /// With these keys, which every process that signs or checks has. URLs
+    /// that an earlier one signed are accepted until they expire.
+    pub fn new(keys: &DerivedKeys) -> Self {
+        let key = |bytes: &[u8; 32]| hmac::Key::new(hmac::HMAC_SHA256, bytes);
+        Self {
+            current: key(&keys.current),
+            earlier: keys.earlier.iter().map(key).collect(),
+        }
     }
 
     /// The signature of a URL, in hex.
     pub fn sign(&self, url: &PartUrl<'_>) -> String {
-        hex::encode(hmac::sign(&self.0, message(url).as_bytes()))
+        hex::encode(hmac::sign(&self.current, message(url).as_bytes()))
     }
 
     /// Accepts a URL that it signed and that has not expired. Takes the same
@@ -57,8 +67,11 @@ impl Signer {
         now: DateTime<Utc>,
     ) -> Result<(), Refused> {
         let signature = hex::decode(signature).map_err(|_| Refused::Tampered)?;
-        hmac::verify(&self.0, message(url).as_bytes(), &signature)
-            .map_err(|_| Refused::Tampered)?;
+        let text = message(url);
+        let mut keys = std::iter::once(&self.current).chain(&self.earlier);
+        if !keys.any(|key| hmac::verify(key, text.as_bytes(), &signature).is_ok()) {
+            return Err(Refused::Tampered);
+        }
         match DateTime::from_timestamp(url.expires, 0) {
             Some(expires) if now <= expires => Ok(()),
             Some(expires) => Err(Refused::Late(expires)),

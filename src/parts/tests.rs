@@ -2,6 +2,7 @@ use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 
 use super::*;
+use crate::credentials::DerivedKeys;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -12,6 +13,28 @@ fn part(number: u32, size: u64) -> Part {
         size,
         tag: String::new(),
     }
+}
+
+fn signer_of(current: u8, earlier: &[u8]) -> Signer {
+    Signer::new(&DerivedKeys {
+        current: [current; 32],
+        earlier: earlier.iter().map(|byte| [*byte; 32]).collect(),
+    })
+}
+
+#[test]
+fn a_url_outlives_a_change_of_the_key() {
+    let url = PartUrl {
+        upload: "upload_1",
+        number: 1,
+        expires: 1_000,
+    };
+    let now = DateTime::<Utc>::UNIX_EPOCH;
+    let signature = signer_of(7, &[]).sign(&url);
+    assert_eq!(signer_of(8, &[6, 7]).check(&url, &signature, now), Ok(()));
+    let forgotten = signer_of(8, &[6]).check(&url, &signature, now);
+    assert_eq!(forgotten, Err(Refused::Tampered));
+    assert_ne!(signer_of(8, &[7]).sign(&url), signature);
 }
 
 #[test]
@@ -107,7 +130,7 @@ fn a_message_names_some_of_many_missing_parts() {
 
 #[test]
 fn a_url_works_until_it_expires_and_unchanged() {
-    let signer = Signer::new(&[7; 32]);
+    let signer = signer_of(7, &[]);
     let url = PartUrl {
         upload: "upload_1",
         number: 3,
@@ -135,7 +158,7 @@ fn a_url_works_until_it_expires_and_unchanged() {
         let checked = signer.check(&other, &signature, at(1_001));
         assert_eq!(checked, Err(Refused::Tampered), "{other:?}");
     }
-    let stranger = Signer::new(&[8; 32]);
+    let stranger = signer_of(8, &[]);
     assert_eq!(
         stranger.check(&url, &signature, at(0)),
         Err(Refused::Tampered)
@@ -161,7 +184,7 @@ proptest! {
 
     #[test]
     fn no_other_signature_is_accepted(key in any::<[u8; 32]>(), upload in "[a-z0-9_\n]{1,40}", number in 1..=MOST_PARTS, expires in 0..4_102_444_800_i64, wrong in ".{0,80}", flip in 0..256_usize) {
-        let signer = Signer::new(&key);
+        let signer = Signer::new(&DerivedKeys { current: key, earlier: Vec::new() });
         let url = PartUrl { upload: &upload, number, expires };
         let signature = signer.sign(&url);
         prop_assert_eq!(signer.check(&url, &signature, DateTime::<Utc>::UNIX_EPOCH), Ok(()));

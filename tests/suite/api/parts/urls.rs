@@ -1,4 +1,4 @@
-use modelferry::credentials::SecretKey;
+use modelferry::credentials::SecretKeys;
 use modelferry::parts::{PartUrl, Signer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -22,7 +22,7 @@ async fn a_late_url_and_a_changed_one_are_refused_and_the_parts_stay() {
         number: 1,
         expires: 1_700_000_000,
     };
-    let signer = Signer::new(&SecretKey::parse(SECRET).unwrap().derive("part URLs"));
+    let signer = Signer::new(&SecretKeys::parse(SECRET).unwrap().derive("part URLs"));
     let late = format!(
         "{}/v1/parts/{id}/1?expires={}&signature={}",
         server.url,
