@@ -13,6 +13,7 @@ use super::entries::Found;
 use super::{Finding, Importing, Run, What};
 use crate::crash;
 use crate::error::{Code, Error, Stop};
+use crate::import::find_current;
 use crate::progress::Observer;
 use crate::records::{Named, SyncItem};
 use crate::request::ImportRequest;
@@ -279,6 +280,9 @@ impl Run<'_> {
         let mut revision = look.listed.revision.clone();
         if revision.is_none() || !filters.is_small_enough(look.listed) {
             let ferry = self.ferry.for_request(look.request).await?;
+            if find_current(&ferry, look.request).await?.is_some() {
+                return Ok(look.finding(What::Unchanged));
+            }
             let plan = match ferry.resolve(look.request).await {
                 Ok(plan) => plan,
                 Err(error) => return self.refused(look, error).await,

@@ -30,6 +30,10 @@ fn a_repository_is_imported_once_and_again_when_it_changed() {
     let second = run(&home, "nightly");
     assert_counts(&second, &[("seen", 1), ("unchanged", 1)]);
     assert_eq!(hub.bytes_sent(Site::Cdn), 0, "what is held is not fetched");
+    assert_eq!(hub.requests().len(), 1, "{:?}", hub.requests());
+    hub.forget_requests();
+    assert_counts(&dry_run(&home, "nightly"), &[("seen", 1), ("unchanged", 1)]);
+    assert_eq!(hub.requests().len(), 1, "{:?}", hub.requests());
 
     let before = hub.scene().find_repo("acme/tiny").unwrap().sha();
     commit(&hub, "acme/tiny", "news.md", "news\n");
