@@ -68,8 +68,6 @@ pub(super) async fn create(
             ));
         }
     }
-    // Whoever is full already gets no further than here.
-    api.ferry().admit_bytes(&caller.owner, 1).await?;
     let body_hash = hex::encode(sha2::Sha256::digest(&body));
     let once = idempotency_key(&headers)?.map(|key| Once {
         key,
@@ -83,8 +81,21 @@ pub(super) async fn create(
         source: asked.source,
         file_name: &asked.file_name,
     };
+    let records = &api.ferry().records;
+    if let Err(full) = api.ferry().admit_bytes(&caller.owner, 1).await {
+        // What was made before is answered as it was, however full its owner is by now.
+        let before = match once {
+            Some(once) => records.answered(&caller.owner, once).await?,
+            None => None,
+        };
+        return before.map_or(Err(full.into()), answered);
+    }
     let most = api.settings().max_queued;
-    match api.ferry().records.create_for(&new, once, most).await? {
+    answered(records.create_for(&new, once, most).await?)
+}
+
+fn answered(created: Created) -> Result<Response, Problem> {
+    match created {
         Created::Now(upload) => Ok(Json(UploadBody { upload: *upload }).into_response()),
         Created::Before(upload) => {
             Ok(Json(serde_json::json!({ "upload": upload })).into_response())

@@ -1,7 +1,8 @@
 use modelferry_fixtures::{Content, Hub, PlainFile, Scene};
+use reqwest::Method;
 use serde_json::json;
 
-use super::{Key, MIB, Server};
+use super::{Answer, Key, MIB, Server};
 use crate::support::Home;
 
 /// A hub with files of 1 MiB, and a server that gives an owner this much.
@@ -85,19 +86,30 @@ async fn the_operator_gives_one_owner_limits_of_its_own() {
     assert_eq!(none.status, Some(2), "{none:?}");
 }
 
+/// Asks for a file, under one `Idempotency-Key` for all.
+async fn keyed(server: &Server, url: &str) -> Answer {
+    let body = json!({ "url": url, "kind": "asset" }).to_string();
+    let request = server.request(Method::POST, "/v1/uploads", &server.key);
+    let request = request.header("idempotency-key", "k1").body(body);
+    Answer::read(request.send().await.unwrap()).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owner_that_is_full_is_refused_at_once() {
     let (hub, server) = server("2 MiB", "1").await;
-    for nth in 0..2 {
-        let url = format!("{}/{nth}.bin", hub.files_url());
-        assert_eq!(
-            server.ended(&server.ask(&url).await).await["status"],
-            "imported"
-        );
+    let url = |nth: u64| format!("{}/{nth}.bin", hub.files_url());
+    let first = keyed(&server, &url(0)).await.upload();
+    let second = server.ask(&url(1)).await;
+    for upload in [&first, &second] {
+        assert_eq!(server.ended(upload).await["status"], "imported");
     }
-    let body = json!({ "url": format!("{}/2.bin", hub.files_url()), "kind": "asset" });
+    let body = json!({ "url": url(2), "kind": "asset" });
     let refused = server.post("/v1/uploads", &body).await;
     refused.assert_problem(413, "too_large");
+    // What was asked for before is answered as it was then.
+    assert_eq!(keyed(&server, &url(0)).await.upload(), first);
+    let other = keyed(&server, &url(2)).await;
+    other.assert_problem(422, "invalid_request");
     let list = server.get("/v1/uploads").await.body;
     assert_eq!(list["uploads"].as_array().unwrap().len(), 2, "{list:#}");
 }
