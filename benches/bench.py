@@ -1,7 +1,9 @@
 """What the benches share: tools, the hub, a run that is measured, a table."""
 
+import argparse
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import statistics
@@ -34,10 +36,22 @@ def python_tool(package, tool):
     return home / "bin" / tool
 
 
-def build():
-    """Builds both programs as they are released."""
-    command = ["cargo", "build", "--release", "--locked", "--bins", "-p", "modelferry", "-p", "modelferry-fixtures"]
-    subprocess.run(command, cwd=ROOT, check=True)
+def parser(doc, runs=None):
+    """The options that every bench has."""
+    options = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--folder", help="where to work; target/benches unless told")
+    options.add_argument("--as-built", action="store_true", help="run target/release as it is, and build nothing")
+    if runs:
+        options.add_argument("--runs", type=int, default=runs)
+    return options
+
+
+def build(options):
+    """Builds both programs as they are released: each alone, so that neither brings the other features."""
+    for package in ("modelferry", "modelferry-fixtures"):
+        command = ["cargo", "build", "--release", "--locked", "--bins", "-p", package]
+        if not options.as_built:
+            subprocess.run(command, cwd=ROOT, check=True)
 
 
 class Hub:
@@ -46,7 +60,7 @@ class Hub:
     def __init__(self, *options):
         command = [RELEASE / "modelferry-fixtures", *map(str, options)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.variables, self.sources, self.sent = {}, [], None
+        self.variables, self.sources, self.sent, self.asked = {}, [], None, None
         for line in self.process.stdout:
             if line.startswith("export "):
                 name, value = line.removeprefix("export ").strip().split("=", 1)
@@ -68,12 +82,21 @@ class Hub:
         if self.sent is None:
             self.process.send_signal(signal.SIGINT)
             rest, _ = self.process.communicate()
+            self.asked = next(int(line.split()[-1]) for line in rest.splitlines() if line.startswith("# asked "))
             self.sent = next(int(line.split()[-1]) for line in rest.splitlines() if line.startswith("# sent "))
         return self.sent
 
     def environment(self):
         """This process's environment, with the hub in the place of the real ones."""
         return {**os.environ, **self.variables}
+
+
+def sha256(*options):
+    """The SHA-256 of the hub's file that these options add, from a hub that nothing slows down."""
+    with Hub(*options) as hub:
+        piped = f"curl -sSf {shlex.quote(hub.sources[-1])} | openssl dgst -sha256 -r"
+        done = subprocess.run(piped, shell=True, check=True, capture_output=True, text=True)
+    return done.stdout.split()[0]
 
 
 def folder(where):
@@ -96,7 +119,7 @@ def measure(command, environment):
     return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
-def compare(commands, runs, environment, work, first):
+def compare(commands, runs, environment, work, first, after=lambda: None):
     """Runs each line in turn, so many times over, and prints a table with `first` as the measure of the others."""
     results = {name: [] for name in commands}
     for _ in range(runs):
@@ -104,6 +127,7 @@ def compare(commands, runs, environment, work, first):
             out = pathlib.Path(tempfile.mkdtemp(dir=work))
             results[name].append(measure(command.replace("{out}", str(out)), environment))
             shutil.rmtree(out)
+            after()
     least = statistics.median(wall for wall, _, _ in results[first])
     print(f"{'':22} {'wall s':>22} {'CPU s':>22} {'peak MiB':>9} {'ratio':>6}")
     for name, measured in results.items():

@@ -15,11 +15,13 @@ mod lists;
 mod metrics;
 mod openapi;
 mod page;
+mod parts;
 mod plan;
 mod problem;
 mod request;
 mod sources;
 mod stats;
+mod syncs;
 mod uploads;
 mod webhooks;
 
@@ -28,6 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, State};
+use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -35,6 +38,7 @@ use axum::routing::{get, post, put};
 use axum::{Router, ServiceExt, body::Body};
 use modelferry_providers::net::AddressGuard;
 use tokio::net::TcpListener;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tower::util::ServiceExt as _;
 use tracing::Instrument;
@@ -48,6 +52,8 @@ use self::metrics::Meters;
 use self::problem::Problem;
 use crate::error::{Code, Error};
 use crate::import::Ferry;
+use crate::parts::Signer;
+use crate::storage::Door;
 use crate::telemetry;
 
 /// A request's body at most; the largest that is meant is a few kilobytes.
@@ -55,6 +61,8 @@ const BODY_LIMIT: usize = 1024 * 1024;
 /// What is read of a body all the same: a client that is cut off while it
 /// sends sees no answer, and does not learn why.
 const READ_LIMIT: usize = 8 * BODY_LIMIT;
+/// A body that is read before anything else; the usual ones are shorter.
+const SMALL_BODY: usize = 64 * 1024;
 /// How long requests may go on once the server was asked to end.
 const GRACE: Duration = Duration::from_secs(20);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -68,6 +76,10 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Uploads that one owner may have in the queue.
     pub max_queued: u32,
+    /// Who takes the parts of files that clients bring.
+    pub part_door: Door,
+    /// How long a URL for such a part works.
+    pub part_urls: Duration,
     /// Ends what goes on for ever, such as event streams.
     pub closing: CancellationToken,
 }
@@ -81,6 +93,7 @@ struct Shared {
     ferry: Ferry,
     settings: Settings,
     feed: Arc<Feed>,
+    part_signer: OnceCell<Signer>,
     meters: Meters,
     lookouts: Arc<Lookouts>,
     revoked: Revoked,
@@ -93,6 +106,7 @@ impl Api {
             ferry,
             settings,
             feed: Arc::default(),
+            part_signer: OnceCell::new(),
             meters: Meters::new(),
             lookouts: Arc::default(),
             revoked: Revoked::default(),
@@ -131,6 +145,19 @@ impl Api {
             .route("/uploads/{id}/action", post(uploads::action))
             .route("/uploads/{id}/artifacts", get(uploads::artifacts))
             .route("/uploads/{id}/events", get(events::stream))
+            .route("/syncs", post(syncs::create).get(syncs::list))
+            .route(
+                "/syncs/{id}",
+                get(syncs::retrieve)
+                    .patch(syncs::update)
+                    .delete(syncs::remove),
+            )
+            .route("/syncs/{id}/run", post(syncs::run))
+            .route("/syncs/{id}/runs", get(syncs::runs))
+            .route(
+                "/parts/{upload}/{number}",
+                put(parts::put).options(parts::preflight),
+            )
             .route("/events", get(feed::stream))
             .route("/sources", get(sources::one).post(sources::many))
             .route("/stats", get(stats::stats))
@@ -172,6 +199,7 @@ impl Api {
             .fallback(nothing_here)
             .method_not_allowed_fallback(wrong_method)
             .layer(DefaultBodyLimit::max(READ_LIMIT))
+            .layer(middleware::from_fn(read_small_body))
             .layer(middleware::from_fn_with_state(self.clone(), name_request))
             .with_state(self)
     }
@@ -242,6 +270,21 @@ async fn wrong_method() -> Problem {
         405,
         error.hint("GET /openapi.json lists every path and its methods"),
     )
+}
+
+/// A refusal that comes before the body was read ends the connection, and a
+/// client that asks again on it at that moment finds it closed.
+async fn read_small_body(request: Request<Body>, next: Next) -> Response {
+    let length = request.headers().get(CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    if !length.is_some_and(|length: usize| (1..=SMALL_BODY).contains(&length)) {
+        return next.run(request).await;
+    }
+    let (head, body) = request.into_parts();
+    match axum::body::to_bytes(body, SMALL_BODY).await {
+        Ok(bytes) => next.run(Request::from_parts(head, bytes.into())).await,
+        Err(_) => Problem::bad("the request's body broke off", "send it again").into_response(),
+    }
 }
 
 /// Every answer and every log line of a request carries its id.

@@ -10,9 +10,11 @@ mod gc;
 mod import;
 mod keys;
 mod output;
+mod owners;
 mod resolve;
 mod serve;
 mod session;
+mod sync;
 mod uploads;
 mod verify;
 mod watch;
@@ -31,6 +33,7 @@ use crate::config::{Config, Flags};
 use crate::error::{Code, Error};
 use crate::import::Overrides;
 use crate::inspect::PicklePolicy;
+use crate::request::Wanted;
 use crate::telemetry::Traces;
 use crate::upload::Kind;
 
@@ -39,7 +42,7 @@ use crate::upload::Kind;
 #[derive(Debug, Parser)]
 #[command(
     name = "modelferry",
-    version,
+    version = crate::VERSION,
     propagate_version = true,
     max_term_width = 100
 )]
@@ -79,6 +82,13 @@ enum Command {
         #[command(subcommand)]
         command: UploadsCommand,
     },
+    /// Scheduled imports: of a hub's list, a moving source, or a list of your own
+    Sync {
+        #[command(subcommand)]
+        command: sync::SyncCommand,
+    },
+    /// Watch what is under way: what runs, how fast, what waits, what failed
+    Top,
     /// Answer the HTTP API, and work on what it is asked for
     Serve(ServeArgs),
     /// API keys
@@ -90,6 +100,11 @@ enum Command {
     Credentials {
         #[command(subcommand)]
         command: credentials::CredentialsCommand,
+    },
+    /// What single owners have, and may have
+    Owners {
+        #[command(subcommand)]
+        command: owners::OwnersCommand,
     },
     /// Webhooks: the secret they are signed with, and what was sent
     Webhooks {
@@ -167,14 +182,21 @@ struct Choice {
 }
 
 impl Choice {
-    fn selection(&self) -> Selection {
-        Selection {
-            revision: self.revision.clone(),
-            include: self.include.clone(),
-            exclude: self.exclude.clone(),
-            all_files: self.all_files,
-            sha256: self.sha256,
-            sidecar: self.sidecar,
+    fn wanted(&self) -> Wanted {
+        Wanted {
+            kind: self.kind,
+            selection: Selection {
+                revision: self.revision.clone(),
+                include: self.include.clone(),
+                exclude: self.exclude.clone(),
+                all_files: self.all_files,
+                sha256: self.sha256,
+                sidecar: self.sidecar,
+            },
+            overrides: Overrides {
+                pickle: self.pickle,
+                allow_flagged: self.allow_flagged,
+            },
         }
     }
 }
@@ -376,9 +398,12 @@ impl Command {
                 UploadsCommand::Cancel { id } => uploads::cancel(output, config, &id).await,
                 UploadsCommand::Retry { id } => uploads::retry(output, config, &id).await,
             },
+            Self::Sync { command } => sync::run(output, config, command).await,
+            Self::Top => watch::run(output, config, None).await,
             Self::Serve(args) => serve::run(output, config, &args).await,
             Self::Keys { command } => keys::run(output, config, command).await,
             Self::Credentials { command } => credentials::run(output, config, command).await,
+            Self::Owners { command } => owners::run(output, config, command).await,
             Self::Webhooks { command } => webhooks::run(output, config, command).await,
             Self::Worker(args) => worker::run(output, config, &args).await,
             Self::Verify(args) => verify::run(output, config, &args).await,
@@ -388,20 +413,4 @@ impl Command {
             } => Ok(config::show(output, config)),
         }
     }
-}
-
-/// Reads a source with its flags into a request.
-fn request(
-    ferry: &crate::import::Ferry,
-    source: &str,
-    args: &Choice,
-) -> Result<crate::request::ImportRequest, Error> {
-    let mut reference = ferry.providers.parse(source)?;
-    reference.selection = args.selection();
-    let mut request = crate::request::ImportRequest::local(reference, args.kind);
-    request.overrides = Overrides {
-        pickle: args.pickle,
-        allow_flagged: args.allow_flagged,
-    };
-    Ok(request)
 }

@@ -16,11 +16,12 @@ use modelferry_providers::{Auth, SafeUrl, Token};
 use serde::Serialize;
 
 pub use self::keys::{KEYS, Key};
-use crate::credentials::{SecretKey, Vault};
+pub use self::parse::bytes as parse_bytes;
+use crate::credentials::{SecretKeys, Vault};
 use crate::error::{Code, Error};
 use crate::import::Rules;
 use crate::records::Database;
-use crate::storage::{Place, Variables};
+use crate::storage::{Door, Place, Variables};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,15 +84,17 @@ pub struct Config {
     pub civitai_endpoint: SafeUrl,
     /// The operator's tokens.
     pub auth: Auth,
-    /// The key that stored credentials are sealed with; without it, a file in
-    /// the home folder holds one.
-    pub secret_key: Option<SecretKey>,
+    /// The key that stored credentials are sealed with, and earlier ones that
+    /// open them; without it, a file in the home folder holds one.
+    pub secret_key: Option<SecretKeys>,
     /// Networks that may be reached although they are not public.
     pub allow_nets: Vec<IpNet>,
     /// Endpoints that the operator named, and so may be reached.
     pub named_endpoints: Vec<SafeUrl>,
     /// A proxy for all downloads.
     pub proxy: Option<SafeUrl>,
+    /// `user:password` for the proxy.
+    pub proxy_login: Option<Token>,
     /// Download connections of this process.
     pub connections: usize,
     /// Download connections to one host.
@@ -112,6 +115,12 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Uploads that one owner may have in the queue.
     pub max_queued: u32,
+    /// Who takes the parts of files that clients bring.
+    pub part_door: Door,
+    /// How long a URL for such a part works.
+    pub part_urls: Duration,
+    /// How long an upload in parts is kept that nobody completes.
+    pub abandoned_after: Duration,
     /// Whether logs are JSON.
     pub json_logs: bool,
     /// Where traces are sent: an OTLP endpoint.
@@ -172,12 +181,13 @@ impl Config {
                 civitai: token(&keys::CIVITAI_TOKEN)?,
                 hosts: BTreeMap::new(),
             },
-            secret_key: values.read(&keys::SECRET_KEY, SecretKey::parse)?,
+            secret_key: values.read(&keys::SECRET_KEY, SecretKeys::parse)?,
             allow_nets: values
                 .read(&keys::ALLOW_NETS, parse::nets)?
                 .unwrap_or_default(),
             named_endpoints: values.named_endpoints()?,
             proxy: values.read(&keys::PROXY, parse::url)?,
+            proxy_login: token(&keys::PROXY_LOGIN)?,
             connections: values.number(&keys::CONNECTIONS)?,
             connections_per_host: values.number(&keys::CONNECTIONS_PER_HOST)?,
             memory: values
@@ -196,6 +206,15 @@ impl Config {
             max_queued: values
                 .read(&keys::MAX_QUEUED, parse::queue)?
                 .unwrap_or(u32::MAX),
+            part_door: values
+                .read(&keys::PART_DOOR, parse::door)?
+                .unwrap_or_default(),
+            part_urls: values
+                .read(&keys::PART_URLS, parse::link_span)?
+                .unwrap_or(Duration::from_secs(86_400)),
+            abandoned_after: values
+                .read(&keys::ABANDONED, parse::span)?
+                .unwrap_or(Duration::from_secs(7 * 86_400)),
             json_logs: values.read(&keys::LOG, parse::json_logs)?.unwrap_or(false),
             otlp_endpoint: values.read(&keys::OTLP_ENDPOINT, parse::url)?,
             service_name: values

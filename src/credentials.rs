@@ -5,6 +5,7 @@
 //! never in the database.
 
 mod key;
+mod reseal;
 mod slot;
 
 use std::fmt;
@@ -15,7 +16,8 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use modelferry_providers::auth::HostCredential;
 use modelferry_providers::{Auth, Token};
 
-pub use self::key::SecretKey;
+pub use self::key::{SecretKey, SecretKeys};
+pub use self::reseal::{Resealed, reseal};
 pub use self::slot::Slot;
 use crate::error::{Code, Error};
 use crate::records::CredentialRow;
@@ -86,22 +88,44 @@ pub struct Sealed {
     pub sealed: Vec<u8>,
 }
 
-/// Where the key is.
+/// Where the keys are.
 #[derive(Debug, Clone)]
 pub enum Vault {
     /// In the configuration.
-    Given(SecretKey),
+    Given(SecretKeys),
     /// In this file, which is made when it is first needed.
     File(PathBuf),
 }
 
 impl Vault {
+    /// A key for this purpose alone, the same in every process that has the
+    /// secret key. That is made where there is none.
+    ///
+    /// # Errors
+    /// When the key can't be read or made.
+    pub async fn derive(&self, purpose: &str) -> Result<[u8; 32], Error> {
+        let key = match self {
+            Self::Given(key) => key.clone(),
+            Self::File(path) => key::read_or_make(path).await?,
+        };
+        Ok(key.derive(purpose))
+    }
+
     /// Seals an owner's credential.
     ///
     /// # Errors
     /// When the key can't be read or made.
     pub async fn seal(&self, owner: &str, slot: &Slot, secret: &Token) -> Result<Sealed, Error> {
         self.seal_for(owner, &slot.purpose(), secret).await
+    }
+
+    /// The key that seals from now on, made where there is none.
+    async fn sealing_key(&self) -> Result<SecretKey, Error> {
+        let keys = match self {
+            Self::Given(keys) => keys.clone(),
+            Self::File(path) => key::read_or_make(path).await?,
+        };
+        Ok(keys.current().clone())
     }
 
     /// Seals a secret of an owner for one purpose; for no other it opens.
@@ -114,10 +138,7 @@ impl Vault {
         purpose: &str,
         secret: &Token,
     ) -> Result<Sealed, Error> {
-        let key = match self {
-            Self::Given(key) => key.clone(),
-            Self::File(path) => key::read_or_make(path).await?,
-        };
+        let key = self.sealing_key().await?;
         let mut text = secret.expose().as_bytes().to_vec();
         let nonce = cipher(&key)?
             .seal_in_place_append_tag(Aad::from(bound_to(owner, purpose)), &mut text)
@@ -167,24 +188,22 @@ impl Vault {
             sealed_with: sealed.key_id.clone(),
             why,
         };
-        let (key, place) = match self {
-            Self::Given(key) => (key.clone(), "MODELFERRY_SECRET_KEY".to_owned()),
+        let (keys, place) = match self {
+            Self::Given(keys) => (keys.clone(), "MODELFERRY_SECRET_KEY".to_owned()),
             Self::File(path) => {
                 let place = path.display().to_string();
-                let key = key::read(path).await.map_err(Fault::Key)?;
-                (
-                    key.ok_or_else(|| other(format!("{place} is not there")))?,
-                    place,
-                )
+                let keys = key::read(path).await.map_err(Fault::Key)?;
+                let keys = keys.ok_or_else(|| other(format!("{place} is not there")))?;
+                (keys, place)
             }
         };
-        if sealed.key_id != key.id() {
+        let Some(key) = keys.of_id(&sealed.key_id) else {
             return Err(other(format!("{place} holds another")));
-        }
+        };
         let open = || {
             let nonce: [u8; NONCE_LEN] = sealed.nonce.as_slice().try_into().ok()?;
             let mut text = sealed.sealed.clone();
-            let opened = cipher(&key).ok()?.open_in_place(
+            let opened = cipher(key).ok()?.open_in_place(
                 Nonce::assume_unique_for_key(nonce),
                 Aad::from(bound_to(owner, purpose)),
                 &mut text,

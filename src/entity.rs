@@ -2,8 +2,11 @@
 //! that a person finds them by.
 
 pub mod export;
+mod provenance;
+pub mod sbom;
 pub mod sidecar;
 
+use std::collections::HashSet;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -12,9 +15,11 @@ use chrono::{SecondsFormat, Utc};
 use modelferry_providers::{GitSha1, Plan, ProviderKind, Sha256};
 use serde::{Deserialize, Serialize};
 
+pub use self::provenance::{Provenance, StatedBy, StatedHash};
 use crate::error::{Code, Error};
 use crate::inspect::Facts;
-use crate::records::{ArtifactRow, Entity};
+use crate::records::{ArtifactRow, Entity, StoredAt};
+use crate::request::ImportRequest;
 use crate::storage::StorageKey;
 use crate::upload::{Kind, Verification};
 
@@ -36,7 +41,7 @@ pub struct Manifest {
     pub files: Vec<ManifestFile>,
     /// When, in RFC 3339.
     pub imported_at: String,
-    /// The version of modelferry that wrote this.
+    /// The version of modelferry that wrote this, and its commit.
     pub tool_version: String,
     /// What the files' headers say it is, taken together.
     #[serde(default, skip_serializing_if = "Facts::is_empty")]
@@ -79,11 +84,20 @@ pub struct ManifestFile {
     /// What its headers say it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub facts: Option<Facts>,
+    /// Where it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
 }
 
 impl Manifest {
     /// For an entity of this plan, from its recorded files.
-    pub fn new(entity: &Entity, plan: &Plan, rows: &[ArtifactRow]) -> Self {
+    pub fn new(
+        entity: &Entity,
+        request: &ImportRequest,
+        plan: &Plan,
+        rows: &[ArtifactRow],
+        stored_at: &StoredAt,
+    ) -> Self {
         let files = entity
             .files
             .iter()
@@ -95,6 +109,12 @@ impl Manifest {
                 git_sha1: row.git_sha1,
                 verification: row.verification,
                 facts: row.facts.clone(),
+                provenance: Provenance::of(
+                    request,
+                    plan,
+                    row,
+                    stored_at.get(&row.position).copied(),
+                ),
             });
         Self {
             schema_version: 1,
@@ -109,7 +129,7 @@ impl Manifest {
             },
             files: files.collect(),
             imported_at: Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
-            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            tool_version: crate::VERSION.to_owned(),
             facts: whole_facts(rows),
             card: plan.card.clone(),
         }
@@ -182,6 +202,77 @@ pub async fn link_library(root: &Path, plan: &Plan, entity: &Entity) -> Result<(
     });
     made.await
         .map_err(|error| Error::internal("linking the library", error))?
+}
+
+/// Takes a plan's files out of the library, but those that other plans put at
+/// the same place. What is linked stays in the storage.
+///
+/// # Errors
+/// [`Code::StorageError`] when a link can't be removed.
+pub async fn unlink_library(root: &Path, plan: &Plan, others: &[Plan]) -> Result<(), Error> {
+    let folder = library_folder(root, plan);
+    let same_place = |other: &&Plan| other.place == plan.place;
+    let kept: HashSet<PathBuf> = others
+        .iter()
+        .filter(same_place)
+        .flat_map(|other| &other.artifacts)
+        .map(|file| folder.join(file.path.as_str()))
+        .collect();
+    let links: Vec<PathBuf> = plan
+        .artifacts
+        .iter()
+        .map(|file| folder.join(file.path.as_str()))
+        .filter(|link| !kept.contains(link))
+        .collect();
+    let (root, is_alone) = (root.join("library"), kept.is_empty());
+    let removed = tokio::task::spawn_blocking(move || {
+        let gone = if is_alone {
+            // Sidecars stand beside the links.
+            remove_plain_folder(&root, &folder)
+        } else {
+            links.iter().try_for_each(|link| remove_link(link))
+        };
+        gone.map_err(|error| {
+            Error::new(
+                Code::StorageError,
+                format!("can't clear {}: {error}", folder.display()),
+            )
+        })
+    });
+    removed
+        .await
+        .map_err(|error| Error::internal("clearing the library", error))?
+}
+
+fn remove_link(link: &Path) -> io::Result<()> {
+    match std::fs::remove_file(link) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Removes a folder below `root`, and those above it that are empty then,
+/// unless the way there leads through a link that somebody planted.
+fn remove_plain_folder(root: &Path, folder: &Path) -> io::Result<()> {
+    let above: Vec<&Path> = folder
+        .ancestors()
+        .take_while(|above| *above != root)
+        .collect();
+    for above in &above {
+        match std::fs::symlink_metadata(above) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => return Err(ErrorKind::NotADirectory.into()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+    std::fs::remove_dir_all(folder)?;
+    for above in above.into_iter().skip(1) {
+        if std::fs::remove_dir(above).is_err() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Links over whatever an earlier import left there, never through a link

@@ -8,7 +8,7 @@
 //! name, and young ones nobody here knows, are then left alone.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -72,6 +72,8 @@ pub struct Collector<'a> {
     pub storage: &'a dyn Storage,
     /// This process's name among the workers.
     pub worker: &'a str,
+    /// How long an upload in parts is kept that nobody completes.
+    pub abandoned_after: Duration,
     /// Only tell, remove nothing.
     pub dry_run: bool,
     /// Ends it between two removals.
@@ -93,6 +95,7 @@ impl Collector<'_> {
     /// What was removed until then stays removed.
     pub async fn run(&self, report: &mut Report<'_>) -> Result<(), Stop> {
         let mut elsewhere = Elsewhere::default();
+        self.abandoned(report).await?;
         self.staged(&mut elsewhere, report).await?;
         self.unfinished(report).await?;
         self.manifests(&mut elsewhere, report).await?;
@@ -117,7 +120,8 @@ impl Collector<'_> {
                 Some(Standing::Running) => true,
                 Some(Standing::Over) => false,
                 Some(Standing::Resumable) => idle < STALE,
-                None => idle < STALE_ELSEWHERE,
+                // Parts that a client brings there come as slowly as they do here.
+                None => idle < self.abandoned_after() + STALE_ELSEWHERE,
             };
             if needed {
                 continue;
@@ -128,6 +132,29 @@ impl Collector<'_> {
             report(&Garbage::Staged {
                 upload: staged.upload,
             });
+        }
+        Ok(())
+    }
+
+    fn abandoned_after(&self) -> TimeDelta {
+        TimeDelta::from_std(self.abandoned_after).unwrap_or(STALE)
+    }
+
+    /// Ends uploads in parts that nobody completes, and throws their parts away.
+    async fn abandoned(&self, report: &mut Report<'_>) -> Result<(), Stop> {
+        for upload in self.records.abandoned_intakes(self.abandoned_after).await? {
+            self.check()?;
+            if !self.dry_run {
+                if !self
+                    .records
+                    .end_abandoned(&upload, self.abandoned_after)
+                    .await?
+                {
+                    continue;
+                }
+                self.storage.discard_upload(&upload).await?;
+            }
+            report(&Garbage::Staged { upload });
         }
         Ok(())
     }

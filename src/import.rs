@@ -3,6 +3,7 @@
 //! The API, the command line and syncs only write an upload and its job;
 //! whoever holds the claim runs [`run`].
 
+mod brought;
 mod choose;
 mod early;
 mod fetch;
@@ -25,7 +26,7 @@ use tracing::{Instrument, info_span};
 
 pub use self::early::{Look, Verdict};
 pub use self::policy::{FlaggedPolicy, FormatRule, NsfwLevel, Overrides, Rules, UnknownFormat};
-pub use self::unchanged::find_unchanged;
+pub use self::unchanged::{find_current, find_unchanged};
 use crate::crash;
 use crate::credentials::Vault;
 use crate::error::{Code, Error, Stop};

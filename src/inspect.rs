@@ -160,19 +160,21 @@ fn claim(
     } else {
         meant.is_weights()
     };
-    Ok(if loaded && reads_as_pickle(head, is_text, source, gate)? {
-        Claim::Pickle
-    } else if text::is_binary_ply(head) {
-        Claim::Format(Format::Ply)
-    } else if is_text {
-        Claim::Format(text::sort(path, head))
-    } else if meant == Meant::Safetensors {
-        Claim::Weights(safetensors::read)
-    } else if meant == Meant::Onnx {
-        Claim::Weights(onnx::read)
-    } else {
-        Claim::Format(Format::Unknown)
-    })
+    Ok(
+        if loaded && reads_as_pickle(meant, head, is_text, source, gate)? {
+            Claim::Pickle
+        } else if text::is_binary_ply(head) {
+            Claim::Format(Format::Ply)
+        } else if is_text {
+            Claim::Format(text::sort(path, head))
+        } else if meant == Meant::Safetensors {
+            Claim::Weights(safetensors::read)
+        } else if meant == Meant::Onnx {
+            Claim::Weights(onnx::read)
+        } else {
+            Claim::Format(Format::Unknown)
+        },
+    )
 }
 
 fn read_format(
@@ -251,8 +253,10 @@ fn read_pickle(
 }
 
 /// Whether bytes that do not say their protocol are a pickle. Data that starts like one by chance
-/// soon breaks; a pickle goes to its end, or is cut. Text must go to its end.
+/// soon breaks or asks for more than there is; a pickle goes to its end. One that is cut is known
+/// by its name, or by what it refers to before that. Text must go to its end.
 fn reads_as_pickle(
+    meant: Meant,
     head: &[u8],
     is_text: bool,
     source: &mut Source<'_>,
@@ -266,7 +270,7 @@ fn reads_as_pickle(
     let report = pickle::walk_all(&mut Feed::new(&mut region), gate.extra)?;
     let went_on = match report.end {
         End::Stopped | End::TooMuch(_) => true,
-        End::Cut => !is_text,
+        End::Cut => !is_text && (meant == Meant::Pickled || report.refers_to_something()),
         End::Broken(_) => false,
     };
     Ok(went_on && report.opcodes > 1)

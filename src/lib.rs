@@ -20,6 +20,8 @@ pub mod error;
 pub mod gc;
 pub mod import;
 pub mod inspect;
+pub mod list;
+pub mod parts;
 pub mod pauses;
 pub mod plan;
 pub mod progress;
@@ -34,3 +36,7 @@ pub mod upload;
 pub mod verify;
 pub mod webhook;
 pub mod worker;
+
+/// The release, and the commit it was built of where that is known:
+/// `0.1.0 (0123456789ab)`. A debug build names no commit.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("MODELFERRY_COMMIT"));

@@ -15,8 +15,10 @@ mod entities;
 mod events;
 mod fetches;
 mod holdings;
+mod intakes;
 mod jobs;
 mod keys;
+mod limits;
 mod moves;
 mod once;
 mod pauses;
@@ -24,6 +26,7 @@ mod place;
 mod queue;
 mod signals;
 mod stats;
+mod stored;
 mod syncs;
 mod trouble;
 mod uploads;
@@ -50,19 +53,23 @@ pub use self::deliveries::{
 pub use self::entities::{EntityFilter, EntityRow, ListedEntity};
 pub use self::events::{EventRow, Glance};
 pub use self::holdings::{CONDEMNED, Holding, Standing};
+pub use self::intakes::{Intake, NewIntake};
 pub use self::jobs::Claim;
 pub use self::keys::ApiKey;
+pub use self::limits::OwnerLimits;
 pub use self::moves::{Entity, EntityFile};
 pub use self::once::{Created, Once};
 pub use self::place::{Database, PostgresTarget};
 pub use self::queue::Terms;
 pub use self::signals::{Following, Signal};
 pub use self::stats::{FailureStats, HeldStats, Span, Stats, StepStats};
+pub use self::stored::StoredAt;
 pub use self::syncs::{
-    NewSync, RunCause, RunCounts, RunRow, RunStatus, SyncClaim, SyncItem, SyncRow,
+    Difference, KnownItem, MOST_NAMED, Named, NewSync, Pruned, RunCause, RunCounts, RunEnd, RunRow,
+    RunStatus, SavedError, SyncClaim, SyncItem, SyncRow,
 };
 use self::trouble::unreadable;
-pub use self::uploads::{Filter, NewUpload, UploadDetail};
+pub use self::uploads::{Filter, NewUpload, UploadDetail, new_upload_id};
 pub use self::usage::OwnerBytes;
 pub use self::verdicts::Refused;
 pub use self::webhook_secrets::WebhookSecretRow;

@@ -1,14 +1,40 @@
 //! What was asked for, by whoever asked: the CLI, the API or a sync.
 
-use modelferry_providers::{Locator, Plan, Reference, SafeUrl};
+use modelferry_providers::{Locator, Plan, Providers, Reference, SafeUrl, Selection};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::error::Error;
 use crate::import::Overrides;
 use crate::upload::{Kind, UploadSource};
 
 /// The owner of what is imported from this machine's command line.
 pub const LOCAL_OWNER: &str = "local";
+
+/// What of a source is meant, and how it is to be taken.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Wanted {
+    /// The kind it must be of; `None` when the content is to tell.
+    pub kind: Option<Kind>,
+    /// Which of its files.
+    pub selection: Selection,
+    /// What may be done beyond the configuration.
+    pub overrides: Overrides,
+}
+
+impl Wanted {
+    /// Reads a source, to be taken this way by this machine's user.
+    ///
+    /// # Errors
+    /// What is wrong with the source.
+    pub fn of(&self, providers: &Providers, source: &str) -> Result<ImportRequest, Error> {
+        let mut reference = providers.parse(source)?;
+        reference.selection = self.selection.clone();
+        let mut request = ImportRequest::local(reference, self.kind);
+        request.overrides = self.overrides;
+        Ok(request)
+    }
+}
 
 /// One import, as asked for. Kept with the upload, so that any worker can go on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +55,9 @@ pub struct ImportRequest {
     /// What this import may do beyond the configuration.
     #[serde(default)]
     pub overrides: Overrides,
+    /// The sync that asks.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sync: Option<OfSync>,
     /// The `traceparent` of whatever asked, for the worker to join.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub trace: Option<String>,
@@ -46,6 +75,15 @@ pub struct ImportRequest {
     pub asset_options: Option<serde_json::Value>,
 }
 
+/// An import that a sync asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfSync {
+    /// The sync's id.
+    pub id: String,
+    /// What of its list this is, the same at every revision.
+    pub subject: String,
+}
+
 impl ImportRequest {
     /// A request of this machine's user.
     pub fn local(reference: Reference, kind: Option<Kind>) -> Self {
@@ -57,6 +95,7 @@ impl ImportRequest {
             register: true,
             priority: 0,
             overrides: Overrides::default(),
+            sync: None,
             trace: None,
             webhook: None,
             credential: None,
@@ -70,7 +109,7 @@ impl ImportRequest {
     pub fn expected_kind(&self, plan: &Plan) -> Option<Kind> {
         match (&self.reference.locator, self.kind) {
             (_, Some(kind)) => Some(kind),
-            (Locator::Other { .. }, None) => None,
+            (Locator::Other { .. } | Locator::Multipart { .. }, None) => None,
             (_, None) if plan.is_asset => Some(Kind::Asset),
             (_, None) => Some(Kind::Model),
         }
@@ -80,7 +119,7 @@ impl ImportRequest {
     pub fn provisional_kind(&self) -> Kind {
         match (&self.reference.locator, self.kind) {
             (_, Some(kind)) => kind,
-            (Locator::Other { .. }, None) => Kind::Asset,
+            (Locator::Other { .. } | Locator::Multipart { .. }, None) => Kind::Asset,
             (_, None) => Kind::Model,
         }
     }
@@ -91,6 +130,7 @@ impl ImportRequest {
             Locator::HuggingFace(_) => UploadSource::HuggingFace,
             Locator::Civitai(_) => UploadSource::Civitai,
             Locator::Other { .. } => UploadSource::Url,
+            Locator::Multipart { .. } => UploadSource::Multipart,
         }
     }
 
@@ -98,6 +138,7 @@ impl ImportRequest {
     pub fn host(&self) -> String {
         match &self.reference.locator {
             Locator::Other { url } => url.authority(),
+            Locator::Multipart { .. } => UploadSource::Multipart.to_string(),
             Locator::HuggingFace(_) | Locator::Civitai(_) => self.reference.provider().to_string(),
         }
     }
@@ -107,7 +148,7 @@ impl ImportRequest {
     pub fn shown_source(&self) -> Option<String> {
         match &self.reference.locator {
             Locator::Other { url } => Some(url.with_query("").to_string()),
-            Locator::HuggingFace(_) | Locator::Civitai(_) => None,
+            Locator::HuggingFace(_) | Locator::Civitai(_) | Locator::Multipart { .. } => None,
         }
     }
 

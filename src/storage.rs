@@ -6,6 +6,7 @@
 //! gets its name through [`Storage::put`].
 
 pub mod cloud;
+mod intake;
 mod local;
 mod place;
 
@@ -22,6 +23,7 @@ use futures_util::stream::BoxStream;
 use modelferry_providers::Sha256;
 use serde::{Deserialize, Serialize};
 
+pub use self::intake::{Door, Incoming, Intake};
 pub use self::local::LocalStorage;
 pub use self::place::{Bucket, CloudKind, Place, Variables};
 
@@ -165,7 +167,7 @@ pub struct Stray {
 /// A place for blobs and manifests. Every promise is a test in the storage
 /// suite, which each backend passes.
 #[async_trait]
-pub trait Storage: fmt::Debug + Send + Sync + 'static {
+pub trait Storage: Intake + fmt::Debug + Send + Sync + 'static {
     /// The length of a stored thing, or `None` when it is not there.
     async fn stat(&self, key: &StorageKey) -> Result<Option<u64>, StorageError>;
 
@@ -234,15 +236,6 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     async fn presign_get(
         &self,
         key: &StorageKey,
-        expires: Duration,
-    ) -> Result<Option<String>, StorageError>;
-
-    /// A URL to which one part can be PUT by whoever has it, for so long. The
-    /// answer's ETag is the part's tag. `None` where the storage has no such thing.
-    async fn presign_part(
-        &self,
-        staged: &Staged,
-        number: u32,
         expires: Duration,
     ) -> Result<Option<String>, StorageError>;
 

@@ -55,17 +55,7 @@ impl Tokens {
     /// own come before the operator's.
     pub fn for_request(&self, request: &ImportRequest) -> Auth {
         let reference = &request.reference;
-        let known = match &self.stored {
-            Some((owner, stored)) if *owner == request.owner => {
-                let (operator, stored) = (self.operator.clone(), stored.clone());
-                if owner == LOCAL_OWNER {
-                    either(operator, stored)
-                } else {
-                    either(stored, operator)
-                }
-            }
-            _ => self.operator.clone(),
-        };
+        let known = self.of_owner(&request.owner);
         let asked = self.named.as_ref().filter(|named| {
             named.owner == request.owner && Some(&named.name) == request.credential.as_ref()
         });
@@ -77,6 +67,21 @@ impl Tokens {
         let earlier = self.source.as_ref().filter(|(of, _)| *of == kind);
         let token = reference.token.as_ref().map(|token| &token.0);
         known.with_source_token(kind, token.or(earlier.map(|(_, token)| token)))
+    }
+
+    /// The tokens for what an owner asks for that is no import, such as a list.
+    pub fn of_owner(&self, asks: &str) -> Auth {
+        match &self.stored {
+            Some((owner, stored)) if owner == asks => {
+                let (operator, stored) = (self.operator.clone(), stored.clone());
+                if owner == LOCAL_OWNER {
+                    either(operator, stored)
+                } else {
+                    either(stored, operator)
+                }
+            }
+            _ => self.operator.clone(),
+        }
     }
 
     fn knows(&self, owner: &str) -> bool {
@@ -131,6 +136,23 @@ impl Ferry {
         Ok(ferry)
     }
 
+    /// The tokens for what an owner asks for that is no import, such as a
+    /// list: with the credential of this name before the others.
+    ///
+    /// # Errors
+    /// [`Code::AuthRequired`] when the owner has none of that name; as
+    /// [`Ferry::for_owner`].
+    pub async fn auth_of(&self, owner: &str, credential: Option<&str>) -> Result<Auth, Error> {
+        let known = self.for_owner(owner).await?.tokens.of_owner(owner);
+        let Some(name) = credential else {
+            return Ok(known);
+        };
+        let row = self.records.credential(owner, name).await?;
+        let row = row.ok_or_else(|| no_credential(name))?;
+        let named = self.vault.open(std::slice::from_ref(&row)).await?;
+        Ok(either(named, known))
+    }
+
     /// The stored credential that a request names, unopened.
     ///
     /// # Errors
@@ -144,12 +166,7 @@ impl Ferry {
         };
         let shown = modelferry_providers::source::quoted(name);
         let found = self.records.credential(&request.owner, name).await?;
-        let row = found.ok_or_else(|| {
-            let message = format!("the owner has no stored credential {shown}, which the import names");
-            Error::new(Code::AuthRequired, message).hint(
-                "store it with PUT /v1/credentials/NAME or `modelferry credentials set`, then try again",
-            )
-        })?;
+        let row = found.ok_or_else(|| no_credential(name))?;
         if !row.slot.fits(&request.reference) {
             let message = format!(
                 "the credential {shown} is for {}, and the source is at {}",
@@ -161,6 +178,15 @@ impl Ferry {
         }
         Ok(Some(row))
     }
+}
+
+/// That an owner has no credential of this name.
+pub fn no_credential(name: &str) -> Error {
+    let shown = modelferry_providers::source::quoted(name);
+    let message = format!("the owner has no stored credential {shown}, which the import names");
+    Error::new(Code::AuthRequired, message).hint(
+        "store it with PUT /v1/credentials/NAME or `modelferry credentials set`, then try again",
+    )
 }
 
 fn either(first: Auth, second: Auth) -> Auth {

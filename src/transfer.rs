@@ -4,10 +4,12 @@
 //! published. Ranges are fetched side by side and taken in order, so that the
 //! hash is ready with the last byte and what is stored is always a prefix.
 
+mod adopt;
 mod allowance;
 mod crew;
 mod digest;
 mod flow;
+mod gather;
 mod limits;
 mod pace;
 mod patience;
@@ -27,11 +29,12 @@ use modelferry_providers::{Artifact, Auth, Providers, Sha256, Validator};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+pub use self::adopt::Adoption;
 use self::digest::Hashers;
 use self::flow::{Flow, Received, Saved, Snapshot};
 pub use self::limits::Limits;
 pub use self::pace::Pace;
-pub use self::patience::Patience;
+pub use self::patience::{Drip, Patience};
 use self::ranges::{Fetched, Source};
 use crate::crash;
 use crate::error::{Code, Error, Stop};
@@ -280,6 +283,8 @@ impl Engine {
             }
             job.ledger.reset().await?;
         }
+        let part_size = ranges::part_size(job.artifact.size.approximate());
+        ranges::check_part(job.artifact, part_size, self.limits.memory())?;
         let expected = Expected {
             sha256: job.artifact.digests.sha256,
             size: job.artifact.size.exact(),
@@ -289,7 +294,7 @@ impl Engine {
         let checkpoint = Checkpoint {
             staged,
             done: 0,
-            part_size: ranges::part_size(job.artifact.size.approximate()),
+            part_size,
             total: None,
             validator: None,
             hashers: digest::Saved::default(),

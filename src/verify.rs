@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
-use modelferry_providers::Sha256;
+use modelferry_providers::{Origin, Sha256};
 use sha2::Digest;
 use tokio_util::sync::CancellationToken;
 
@@ -199,6 +199,15 @@ impl Verifier<'_> {
             let message = format!("{} has no plan to fetch {} by", file.upload, file.path);
             return Err(Error::new(Code::NotFound, message).into());
         };
+        if let Origin::Multipart { upload } = &artifact.origin {
+            let message = format!(
+                "{} was brought in parts by {upload}, and has no source",
+                file.path
+            );
+            return Err(Error::new(Code::NotFound, message)
+                .hint("send the file again, as a new upload")
+                .into());
+        }
         artifact.digests.sha256 = Some(sha256);
         let meter = ArtifactMeter::new(Arc::new(Unwatched), file.position, &artifact);
         let ferry = self.ferry.for_request(&detail.request).await?;

@@ -22,7 +22,7 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span};
 use uuid::Uuid;
 
-pub use self::errand::{Ended, Errand, Outcome};
+pub use self::errand::{Ended, Errand, Outcome, Terms};
 pub use self::pool::{Pool, PoolSettings};
 use crate::error::{Code, Error, Stop};
 use crate::import::{self, Ferry};

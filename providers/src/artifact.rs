@@ -177,6 +177,11 @@ pub enum Origin {
     Civitai(CivitaiOrigin),
     /// A URL.
     Other(OtherOrigin),
+    /// Parts that its owner brought along. Nobody can be asked for them again.
+    Multipart {
+        /// The upload that they belong to.
+        upload: String,
+    },
 }
 
 impl Origin {
@@ -185,7 +190,7 @@ impl Origin {
         match self {
             Self::HuggingFace(_) => ProviderKind::HuggingFace,
             Self::Civitai(_) => ProviderKind::Civitai,
-            Self::Other(_) => ProviderKind::Other,
+            Self::Other(_) | Self::Multipart { .. } => ProviderKind::Other,
         }
     }
 
@@ -196,6 +201,7 @@ impl Origin {
             Self::HuggingFace(origin) => origin.grant(),
             Self::Civitai(origin) => origin.grant(),
             Self::Other(origin) => origin.grant(),
+            Self::Multipart { upload } => format!("multipart/{upload}"),
         }
     }
 }

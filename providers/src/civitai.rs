@@ -64,6 +64,10 @@ pub struct CivitaiOrigin {
     /// The sister domain that alone knows the version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<SisterHost>,
+    /// Whether a login or a grant stood before the download when it was planned:
+    /// then only asking for it proves that it may be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_guarded: bool,
 }
 
 impl CivitaiOrigin {
@@ -172,6 +176,36 @@ impl Civitai {
         }
     }
 
+    /// Whether the one answer that names version and files still comes to this
+    /// plan. Where nothing stands before the download, having been shown the
+    /// version is the proof of access; else its download is asked for, which
+    /// the hub counts.
+    async fn still_shown(
+        &self,
+        plan: &Plan,
+        of: &CivitaiRef,
+        selection: &Selection,
+        auth: &Auth,
+    ) -> Result<bool, ProviderError> {
+        let of = at_revision(of, selection.revision.as_deref())?;
+        let Some(file) = plan.artifacts.first() else {
+            return Ok(false);
+        };
+        let origin = origin_of(file)?;
+        let api = self.place_of(origin, auth);
+        let Some(found) = lookup::glance(&api, &of).await? else {
+            return Ok(false);
+        };
+        if !plan::comes_to(&api, &found, &of, selection, plan) {
+            return Ok(false);
+        }
+        let doubt = access::doubt(&api, &found, crate::time::now())?;
+        if origin.is_guarded || doubt.is_some() {
+            self.may_read(file, auth).await?;
+        }
+        Ok(true)
+    }
+
     /// The plan, and proof that it can be carried out.
     async fn proven(
         &self,
@@ -188,7 +222,12 @@ impl Civitai {
         if doubt.is_certain && api.token.is_none() || found.version.files.is_empty() {
             return Err(lookup::with_free_version(api, found, of, doubt.refusal));
         }
-        let plan = plan?;
+        let mut plan = plan?;
+        for file in &mut plan.artifacts {
+            if let Origin::Civitai(origin) = &mut file.origin {
+                origin.is_guarded = true;
+            }
+        }
         if let Some(Origin::Civitai(origin)) = plan.artifacts.first().map(|file| &file.origin) {
             let key = self.links.key(origin, api.token);
             let proof = self.links.lend(&key, || download::link(api, origin)).await;
@@ -319,6 +358,19 @@ impl Provider for Civitai {
             .lend(&key, || download::link(&api, origin))
             .await?;
         Ok(())
+    }
+
+    async fn is_current(
+        &self,
+        plan: &Plan,
+        of: &Reference,
+        auth: &Auth,
+    ) -> Result<bool, ProviderError> {
+        let Locator::Civitai(asked) = &of.locator else {
+            return Err(not_ours(of.provider()));
+        };
+        let told = self.still_shown(plan, asked, &of.selection, auth).await;
+        crate::error::yes_or_open(told)
     }
 
     async fn open(

@@ -187,6 +187,8 @@ macro_rules! conformance {
             access_is_proven_before_the_plan_is_returned,
             a_wrong_token_opens_nothing,
             proof_moves_no_body,
+            a_plan_is_current_while_nothing_changed,
+            a_plan_is_current_only_for_who_may_read,
             proof_fails_without_access,
             one_grant_answers_for_all_its_files,
             tokens_stay_at_their_origin,

@@ -75,6 +75,21 @@ pub(crate) enum Cure {
     Time,
 }
 
+/// What a question that may stay open was answered: no answer is no yes. Only
+/// who was told to wait must not go on by another way.
+///
+/// # Errors
+/// [`ErrorKind::RateLimited`].
+pub(crate) fn yes_or_open(answer: Result<bool, ProviderError>) -> Result<bool, ProviderError> {
+    match answer {
+        Err(error) if error.kind != ErrorKind::RateLimited => {
+            tracing::debug!(%error, "whether a plan is current stays open");
+            Ok(false)
+        }
+        answer => answer,
+    }
+}
+
 impl ProviderError {
     /// A failure that asking again would not cure.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {

@@ -25,6 +25,7 @@ pub use self::request::{Method, Request};
 pub use self::retry::{HostPauses, Pauses, RetryPolicy};
 pub use self::watch::LeastRate;
 use self::watch::Watch;
+use crate::auth::Token;
 use crate::error::{ErrorKind, ProviderError};
 use crate::net::{self, AddressGuard};
 use crate::url::SafeUrl;
@@ -43,6 +44,8 @@ pub struct HttpSettings {
     pub endpoints: Vec<SafeUrl>,
     /// A proxy for everything. It then decides which addresses are reached.
     pub proxy: Option<SafeUrl>,
+    /// `user:password` for the proxy, and for nobody else.
+    pub proxy_login: Option<Token>,
     /// For a connection to stand.
     pub connect_timeout: Duration,
     /// From the request to the end of the answer's headers.
@@ -63,6 +66,7 @@ impl Default for HttpSettings {
             allow_nets: Vec::new(),
             endpoints: Vec::new(),
             proxy: None,
+            proxy_login: None,
             connect_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(30),
             read_timeout: Duration::from_secs(15),

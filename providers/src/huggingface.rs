@@ -5,6 +5,7 @@
 //! redirect, whose signed [`links`] are kept in memory until they expire.
 
 mod card;
+mod current;
 mod errors;
 mod hub;
 mod links;
@@ -88,6 +89,19 @@ impl Provider for HuggingFace {
 
     async fn may_read(&self, file: &Artifact, auth: &Auth) -> Result<(), ProviderError> {
         open::may_read(&self.hub(auth), file, origin_of(file)?).await
+    }
+
+    async fn is_current(
+        &self,
+        plan: &Plan,
+        of: &Reference,
+        auth: &Auth,
+    ) -> Result<bool, ProviderError> {
+        let Locator::HuggingFace(asked) = &of.locator else {
+            return Err(not_ours());
+        };
+        let told = current::is_current(&self.hub(auth), plan, asked).await;
+        crate::error::yes_or_open(told)
     }
 
     async fn open(

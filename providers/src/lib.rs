@@ -118,6 +118,23 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// One call answers for every artifact with the same [`Origin::grant`].
     async fn may_read(&self, file: &Artifact, auth: &Auth) -> Result<(), ProviderError>;
 
+    /// Whether `plan`, made of this very reference earlier, is still what it
+    /// comes to, and `auth` may read all of it now: told by as few requests as
+    /// the hub allows, and without a body.
+    ///
+    /// `false` means that this was not to be told so: [`Provider::resolve`]
+    /// says what there is now, or why it is refused. What a hub's scanners say
+    /// of the files is not looked at.
+    ///
+    /// # Errors
+    /// [`ErrorKind::RateLimited`], where asking on would be wrong.
+    async fn is_current(
+        &self,
+        plan: &Plan,
+        of: &Reference,
+        auth: &Auth,
+    ) -> Result<bool, ProviderError>;
+
     /// Opens `file` at `range`, through a fresh signed link when one is needed.
     ///
     /// The body says which offset it starts at *as answered*; a server that

@@ -12,9 +12,12 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
-use crate::civitai::CivitaiListing;
+use crate::civitai::{CivitaiId, CivitaiListing, CivitaiTarget};
 use crate::huggingface::HfListing;
-use crate::{Auth, ErrorKind, ProviderError, ProviderKind, Providers, SourceError, source};
+use crate::{
+    Auth, ErrorKind, Locator, ProviderError, ProviderKind, Providers, Reference, SourceError,
+    source,
+};
 
 /// Most pages of one list. The largest authors have some ten thousand models.
 const MAX_PAGES: usize = 10_000;
@@ -27,6 +30,29 @@ pub enum Listing {
     HuggingFace(HfListing),
     /// A creator's models, a tag's, or a search.
     Civitai(CivitaiListing),
+    /// The published versions of one model, newest first.
+    #[serde(rename = "civitai-versions")]
+    CivitaiVersions {
+        /// The model.
+        model: CivitaiId,
+    },
+}
+
+/// What sort of list it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListingKind {
+    /// Somebody's repositories.
+    Author,
+    /// What somebody put together.
+    Collection,
+    /// A creator's models.
+    Creator,
+    /// Models of a tag.
+    Tag,
+    /// Whatever a search finds.
+    Search,
+    /// Versions of a model.
+    Versions,
 }
 
 impl Listing {
@@ -34,7 +60,37 @@ impl Listing {
     pub fn provider(&self) -> ProviderKind {
         match self {
             Self::HuggingFace(_) => ProviderKind::HuggingFace,
-            Self::Civitai(_) => ProviderKind::Civitai,
+            Self::Civitai(_) | Self::CivitaiVersions { .. } => ProviderKind::Civitai,
+        }
+    }
+
+    /// What sort of list it is.
+    pub fn kind(&self) -> ListingKind {
+        match self {
+            Self::HuggingFace(HfListing::Collection { .. }) => ListingKind::Collection,
+            Self::HuggingFace(HfListing::Repositories {
+                author: Some(_),
+                search: None,
+                tags,
+                ..
+            }) if tags.is_empty() => ListingKind::Author,
+            Self::HuggingFace(HfListing::Repositories { .. }) => ListingKind::Search,
+            Self::Civitai(listing) => listing.kind(),
+            Self::CivitaiVersions { .. } => ListingKind::Versions,
+        }
+    }
+
+    /// The versions of the model that a reference names, where it names no
+    /// version and no file of one.
+    pub fn versions_of(of: &Reference) -> Option<Self> {
+        let Locator::Civitai(named) = &of.locator else {
+            return None;
+        };
+        match named.target {
+            CivitaiTarget::Model(model) if named.file.is_none() && named.filter.is_empty() => {
+                Some(Self::CivitaiVersions { model })
+            }
+            _ => None,
         }
     }
 }
@@ -46,6 +102,9 @@ impl Listing {
 pub struct Listed {
     /// The source that imports it.
     pub source: String,
+    /// What it is of, the same at every revision: by this two lists know the
+    /// same entry.
+    pub subject: String,
     /// What a person calls it.
     pub name: String,
     /// What resolving would pin it to: a commit, or a version's id.
@@ -63,6 +122,9 @@ pub struct Listed {
     /// How large what would be imported is, in bytes, as far as the hub says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
+    /// Whether it may be less: the hub counts old revisions and other files too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_at_most: bool,
 }
 
 /// Where the next page starts, in the hub's own terms.
@@ -136,7 +198,7 @@ impl Providers {
         stream::try_unfold(walk, Walk::step)
             .map_ok(|entries| stream::iter(entries.into_iter().map(Ok)))
             .try_flatten()
-            .try_filter(move |entry| std::future::ready(seen.is_new(&entry.source)))
+            .try_filter(move |entry| std::future::ready(seen.is_new(&entry.subject)))
             .boxed()
     }
 }

@@ -135,6 +135,21 @@ impl Provider for Other {
         }
     }
 
+    async fn is_current(
+        &self,
+        plan: &Plan,
+        of: &Reference,
+        auth: &Auth,
+    ) -> Result<bool, ProviderError> {
+        match &of.locator {
+            Locator::Other { url } => {
+                let told = resolve::is_current(self, url, plan, auth).await;
+                crate::error::yes_or_open(told)
+            }
+            _ => Err(not_ours()),
+        }
+    }
+
     async fn open(
         &self,
         file: &Artifact,

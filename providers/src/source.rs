@@ -7,6 +7,7 @@ use crate::auth::Token;
 use crate::civitai::CivitaiRef;
 use crate::digest::Sha256;
 use crate::huggingface::HfRef;
+use crate::path::RelPath;
 use crate::url::SafeUrl;
 
 /// Longest source text accepted, in bytes.
@@ -49,6 +50,16 @@ pub enum Locator {
         /// Where it is.
         url: SafeUrl,
     },
+    /// One file that its owner brings along in parts. No provider resolves it,
+    /// and no source text means one.
+    Multipart {
+        /// The upload that its parts belong to.
+        upload: String,
+        /// What it is called.
+        file: RelPath,
+        /// Its length in bytes.
+        size: u64,
+    },
 }
 
 /// Which files of a source are wanted. Empty: the provider's own default.
@@ -90,7 +101,7 @@ impl Reference {
         match self.locator {
             Locator::HuggingFace(_) => ProviderKind::HuggingFace,
             Locator::Civitai(_) => ProviderKind::Civitai,
-            Locator::Other { .. } => ProviderKind::Other,
+            Locator::Other { .. } | Locator::Multipart { .. } => ProviderKind::Other,
         }
     }
 }

@@ -150,7 +150,7 @@ async fn shown(
 }
 
 /// Where the client reaches this server, as far as is known.
-fn base_url(api: &Api, headers: &HeaderMap) -> String {
+pub(super) fn base_url(api: &Api, headers: &HeaderMap) -> String {
     match &api.settings().public_url {
         Some(url) => url.trim_end_matches('/').to_owned(),
         None => {

@@ -7,7 +7,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    credentials, entities, events, feed, lists, request, sources, stats, uploads, webhooks,
+    credentials, entities, events, feed, lists, parts, request, sources, stats, syncs, uploads,
+    webhooks,
 };
 
 #[derive(OpenApi)]
@@ -19,6 +20,8 @@ use super::{
         credentials::put, credentials::list, credentials::remove,
         webhooks::secret, webhooks::rotate, webhooks::deliveries, webhooks::retry,
         entities::model, entities::model_file, entities::asset, entities::asset_file,
+        syncs::create, syncs::list, syncs::retrieve, syncs::update, syncs::remove, syncs::run, syncs::runs,
+        parts::put,
     ),
     components(schemas(request::UploadConfig)),
     security(("key" = [])),

@@ -1,10 +1,14 @@
 //! From a body to an import: every field checked before anything is stored.
 
+mod brought;
+
 use modelferry_providers::{Locator, Reference, SafeUrl, Selection, Sha256};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+pub(super) use self::brought::Brought;
+use self::brought::Whole;
 use super::auth::Caller;
 use super::problem::Problem;
 use super::{Api, BODY_LIMIT};
@@ -16,8 +20,8 @@ use crate::webhook;
 /// Names in `include` and `exclude`, and collections of an asset.
 const MOST_NAMES: usize = 1000;
 
-/// What to import: exactly one of `huggingFaceModelName`, `civitaiModelUrl`
-/// and `url`.
+/// What to import: exactly one of `huggingFaceModelName`, `civitaiModelUrl`,
+/// `url`, and a file in parts (`fileName`, `contentType`, `fileSize`, `kind` and `parts`).
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct CreateUpload {
@@ -27,6 +31,17 @@ pub(super) struct CreateUpload {
     civitai_model_url: Option<String>,
     /// Any http(s) URL; needs `kind`.
     url: Option<String>,
+    /// A file in parts: what it is called.
+    file_name: Option<String>,
+    /// A file in parts: its media type.
+    content_type: Option<String>,
+    /// A file in parts: its length in bytes.
+    #[schema(value_type = Option<u64>)]
+    file_size: Option<Whole>,
+    /// A file in parts: how many, from 1 to 10,000. Every part but the last has
+    /// at least 5 MiB; `fileSize / parts`, rounded up, will do where that is more.
+    #[schema(value_type = Option<u64>)]
+    parts: Option<Whole>,
     /// What it is, once validated.
     #[schema(value_type = Option<String>)]
     kind: Option<Kind>,
@@ -79,12 +94,21 @@ pub(super) struct Asked {
     pub request: ImportRequest,
     pub source: UploadSource,
     pub file_name: String,
+    /// What a file in parts has beside every other source.
+    pub brought: Option<Brought>,
 }
 
 pub(super) fn read(api: &Api, caller: &Caller, body: &[u8]) -> Result<Asked, Problem> {
     let body: CreateUpload = from_body(body)?;
-    let (source, text) = source(&body)?;
-    let reference = reference(api, source, text)?;
+    let brought = brought::read(&body)?;
+    let (source, text) = match &brought {
+        Some(brought) => (UploadSource::Multipart, brought.original_file_name.as_str()),
+        None => source(&body)?,
+    };
+    let reference = match &brought {
+        Some(brought) => brought.reference()?,
+        None => reference(api, source, text)?,
+    };
     let config: UploadConfig = match &body.config {
         None => UploadConfig::default(),
         Some(config) if !config.is_object() => {
@@ -100,9 +124,15 @@ pub(super) fn read(api: &Api, caller: &Caller, body: &[u8]) -> Result<Asked, Pro
             )
         })?,
     };
-    let file_name = modelferry_providers::source::quoted(text.trim())
-        .trim_matches('`')
-        .to_owned();
+    let file_name = match &reference.locator {
+        Locator::Multipart { file, .. } => file.to_string(),
+        _ => modelferry_providers::source::quoted(text.trim())
+            .trim_matches('`')
+            .to_owned(),
+    };
+    if brought.is_some() {
+        brought::without_choice(&config)?;
+    }
     let mut request = ImportRequest::local(reference, body.kind);
     request.reference.selection = selection(&config)?;
     request.owner.clone_from(&caller.owner);
@@ -122,6 +152,7 @@ pub(super) fn read(api: &Api, caller: &Caller, body: &[u8]) -> Result<Asked, Pro
         request,
         source,
         file_name,
+        brought,
     })
 }
 
@@ -166,9 +197,10 @@ pub(super) fn from_body<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, Pro
     })
 }
 
+const ONE_OF: &str = "send exactly one of huggingFaceModelName, civitaiModelUrl, url (with kind), \
+     and a file in parts (fileName, contentType, fileSize, kind, parts)";
+
 fn source(body: &CreateUpload) -> Result<(UploadSource, &str), Problem> {
-    const ONE_OF: &str =
-        "send exactly one of huggingFaceModelName, civitaiModelUrl and url (with kind)";
     let given = [
         (UploadSource::HuggingFace, &body.hugging_face_model_name),
         (UploadSource::Civitai, &body.civitai_model_url),

@@ -127,6 +127,7 @@ const fn asked_by(reference: &Reference) -> UploadSource {
         Locator::HuggingFace(_) => UploadSource::HuggingFace,
         Locator::Civitai(_) => UploadSource::Civitai,
         Locator::Other { .. } => UploadSource::Url,
+        Locator::Multipart { .. } => UploadSource::Multipart,
     }
 }
 
@@ -137,6 +138,7 @@ impl SourceBody {
             field: Some(match source {
                 UploadSource::HuggingFace => "huggingFaceModelName",
                 UploadSource::Civitai => "civitaiModelUrl",
+                UploadSource::Multipart => "fileName",
                 _ => "url",
             }),
             ..Self::default()
@@ -175,6 +177,12 @@ impl SourceBody {
                     .filter(|name| !name.is_empty())
                     .map(str::to_owned),
                 host: Some(url.authority()),
+                needs_kind: true,
+                ..body
+            },
+            Locator::Multipart { file, .. } => Self {
+                sort: Some("file".to_owned()),
+                name: Some(file.to_string()),
                 needs_kind: true,
                 ..body
             },

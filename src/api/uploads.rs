@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::auth::Caller;
 use super::page::Page;
 use super::problem::{Problem, ProblemBody};
-use super::{Api, plan, request};
+use super::{Api, parts, plan, request};
 use crate::error::{Code, Error};
 use crate::records::{ArtifactRow, Created, Filter, NewUpload, Once, Waiting};
 use crate::telemetry;
@@ -28,7 +28,7 @@ const MOST_SEARCHED: usize = 200;
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct UploadBody {
     /// The record.
-    upload: Upload,
+    pub upload: Upload,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -75,6 +75,9 @@ pub(super) async fn create(
         key,
         body_hash: &body_hash,
     });
+    if let Some(brought) = &asked.brought {
+        return parts::create(&api, &asked, brought, once, &headers).await;
+    }
     let new = NewUpload {
         request: &asked.request,
         source: asked.source,
@@ -103,7 +106,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     }
 }
 
-fn other_request() -> Problem {
+pub(super) fn other_request() -> Problem {
     let error = Error::new(
         Code::InvalidRequest,
         "this Idempotency-Key was sent with another body in the last 24 hours",
@@ -111,7 +114,7 @@ fn other_request() -> Problem {
     Problem::with_status(422, error.hint("use a new key for a new request"))
 }
 
-/// One record.
+/// One record. An upload in parts that waits for them shows fresh URLs.
 #[utoipa::path(
     get, path = "/v1/uploads/{id}", params(("id" = String, Path)),
     responses((status = 200, body = UploadBody), (status = "4XX", body = ProblemBody))
@@ -120,11 +123,11 @@ pub(super) async fn retrieve(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Json<UploadBody>, Problem> {
     let detail = api.ferry().records.get(&caller.owner, &id).await?;
-    Ok(Json(UploadBody {
-        upload: detail.upload,
-    }))
+    let upload = parts::with_parts(&api, detail.upload, &headers).await?;
+    Ok(Json(UploadBody { upload }))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -219,13 +222,15 @@ fn statuses(words: Option<&str>) -> Result<Vec<UploadStatus>, Problem> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ActionBody {
-    /// `cancel` or `retry`.
+    /// `complete` (an upload in parts, once all are there), `cancel` or `retry`.
     action: Action,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Action {
+    #[serde(alias = "upload-complete")]
+    Complete,
     Cancel,
     Retry,
 }
@@ -246,20 +251,40 @@ pub(super) async fn action(
     let records = &api.ferry().records;
     let before = records.get(&caller.owner, &id).await?;
     let done = match action {
-        Action::Cancel => records.cancel(&caller.owner, &id).await?,
+        Action::Complete => {
+            parts::complete(&api, &before).await?;
+            true
+        }
+        Action::Cancel => {
+            let done = records.cancel(&caller.owner, &id).await?;
+            if done && before.upload.source == UploadSource::Multipart {
+                parts::throw_away(&api, &id).await;
+            }
+            done
+        }
         Action::Retry => records.retry(&before).await?,
     };
     let after = records.get(&caller.owner, &id).await?;
     if !done {
-        return Err(wrong_moment(action, after.upload.status));
+        return Err(wrong_moment(action, &after.upload));
     }
     Ok(Json(UploadBody {
         upload: after.upload,
     }))
 }
 
-fn wrong_moment(action: Action, status: UploadStatus) -> Problem {
+fn wrong_moment(action: Action, upload: &Upload) -> Problem {
+    let status = upload.status;
     let (word, hint) = match action {
+        Action::Complete => ("completed", "only one in parts that waits for them can be"),
+        Action::Retry
+            if upload.source == UploadSource::Multipart && status == UploadStatus::Failed =>
+        {
+            (
+                "retried",
+                "its parts are gone: make a new upload and send them again",
+            )
+        }
         Action::Cancel => ("cancelled", "only an upload that has not ended can be"),
         Action::Retry => ("retried", "only a failed upload can be"),
     };

@@ -1,6 +1,5 @@
 //! `batch`
 
-mod list;
 mod report;
 mod screen;
 
@@ -8,19 +7,19 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use futures_util::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
-use self::list::{Entry, Format, Line};
 use self::report::{Report, Tally};
 use self::screen::Screen;
 use super::import::one;
 use super::output::{Output, safe_source};
 use super::session::Session;
-use super::{Choice, Exit, request};
+use super::{Choice, Exit};
 use crate::config::Config;
 use crate::error::{Error, Stop};
+use crate::list::{self, Entry, Line};
 use crate::progress::{Observer, Unwatched};
 use crate::worker::{Ended, Outcome};
 
@@ -33,7 +32,7 @@ pub(super) struct BatchArgs {
     list: PathBuf,
     /// What the list is, when its name does not tell
     #[arg(long, value_enum)]
-    format: Option<Format>,
+    format: Option<ListFormat>,
     /// Sources at once
     #[arg(short, long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: u16,
@@ -50,6 +49,27 @@ pub(super) struct BatchArgs {
     choice: Choice,
 }
 
+/// How a list is written.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ListFormat {
+    /// One source a line
+    Lines,
+    /// A header row, then one source a row
+    Csv,
+    /// One JSON object a line
+    Jsonl,
+}
+
+impl From<ListFormat> for list::Format {
+    fn from(format: ListFormat) -> Self {
+        match format {
+            ListFormat::Lines => Self::Lines,
+            ListFormat::Csv => Self::Csv,
+            ListFormat::Jsonl => Self::Jsonl,
+        }
+    }
+}
+
 /// Everything the sources of one batch share.
 struct Batch<'a> {
     session: &'a Session,
@@ -60,8 +80,9 @@ struct Batch<'a> {
 }
 
 pub(super) async fn run(output: &Output, config: &Config, args: &BatchArgs) -> Result<Exit, Error> {
-    let (path, format, choice) = (args.list.clone(), args.format, args.choice.clone());
-    let lines = tokio::task::spawn_blocking(move || list::read(&path, format, &choice))
+    let (path, format) = (args.list.clone(), args.format.map(Into::into));
+    let wanted = args.choice.wanted();
+    let lines = tokio::task::spawn_blocking(move || list::read(&path, format, &wanted))
         .await
         .map_err(|error| Error::internal("reading the list", error))??;
     let mut report = Report::start(output, args.report.as_deref())?;
@@ -97,7 +118,7 @@ fn fold(session: &Session, lines: Vec<Line>) -> (Vec<Line>, usize) {
             let Ok(entry) = &line.entry else {
                 return true;
             };
-            match request(&session.ferry, &entry.source, &entry.choice) {
+            match entry.wanted.of(&session.ferry.providers, &entry.source) {
                 Ok(request) => seen.insert(request.key()),
                 Err(_) => true,
             }
@@ -151,7 +172,7 @@ impl Batch<'_> {
     async fn import(&self, entry: &Entry) -> Result<Ended, ()> {
         let (source, force) = (&entry.source, self.args.force);
         let observer = self.observer(source);
-        match one(self.session, observer, source, &entry.choice, force).await {
+        match one(self.session, observer, source, &entry.wanted, force).await {
             Ok(ended) => Ok(ended),
             Err(Stop::Failed(error)) => Ok(Ended::refused(error)),
             Err(Stop::Interrupted | Stop::LeaseLost) => Err(()),

@@ -12,9 +12,10 @@ use super::keys::check_id;
 use super::output::{Output, printable};
 use super::{Exit, session};
 use crate::config::Config;
-use crate::credentials::Slot;
+use crate::credentials::{self, Slot};
 use crate::error::{Code, Error};
 use crate::request::LOCAL_OWNER;
+use crate::webhook::Secrets;
 
 /// More than any token has.
 const MOST_BYTES: u64 = 64 * 1024;
@@ -25,13 +26,18 @@ pub(super) enum CredentialsCommand {
     ///
     /// A host's secret that is written user:password is sent as Basic
     /// credentials, any other as a Bearer token. It goes only to that host; a
-    /// port other than 443 (80 for http) is part of the name. With --host the
+    /// port other than 443 is part of the name, such as 80 for plain http. With --host the
     /// name is a label, and imports use the secret that name it.
     Set(SetArgs),
     /// List what is stored, without the secrets
     List(OwnerArgs),
     /// Forget a secret
     Remove(NameArgs),
+    /// Seal everything anew with the first key of MODELFERRY_SECRET_KEY
+    ///
+    /// To change the key: put the new one first and the old one after a comma,
+    /// for every process; run this; then leave the old one out.
+    Reseal,
 }
 
 #[derive(Debug, Args)]
@@ -97,6 +103,7 @@ pub(super) async fn run(
         CredentialsCommand::Set(args) => set(output, config, &args).await,
         CredentialsCommand::List(args) => list(output, config, args.id()?).await,
         CredentialsCommand::Remove(args) => remove(output, config, &args).await,
+        CredentialsCommand::Reseal => reseal(output, config).await,
     }
 }
 
@@ -150,6 +157,28 @@ async fn remove(output: &Output, config: &Config, args: &NameArgs) -> Result<Exi
     records.close().await;
     output.note(&format!("removed the credential for {name}"));
     Ok(Exit::Done)
+}
+
+async fn reseal(output: &Output, config: &Config) -> Result<Exit, Error> {
+    let records = session::open_records(config).await?;
+    let vault = config.vault();
+    let mut resealed = credentials::reseal(&records, &vault).await?;
+    let of_webhooks = Secrets::new(records.clone(), vault).reseal().await?;
+    records.close().await;
+    resealed.anew += of_webhooks.anew;
+    resealed.failed.extend(of_webhooks.failed);
+    for error in &resealed.failed {
+        output.error(error);
+    }
+    let (anew, failed) = (resealed.anew, resealed.failed.len());
+    output.note(&format!(
+        "{anew} secrets are sealed anew, {failed} could not be"
+    ));
+    Ok(if failed == 0 {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
 }
 
 /// From a terminal it is read without being shown.

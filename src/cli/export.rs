@@ -1,14 +1,16 @@
 //! `export`
 
+mod sbom;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde::Serialize;
 
 use super::Exit;
-use super::output::{Output, count, printable, size};
+use super::output::{Output, ShownError, count, printable, size};
 use super::session::Session;
 use crate::config::Config;
 use crate::entity::Manifest;
@@ -22,15 +24,20 @@ const LONGEST_MANIFEST: u64 = 64 * 1024 * 1024;
 
 /// The words of `export`.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("form").args(["layout", "sbom"]).required(true).multiple(true)))]
 pub(super) struct ExportArgs {
-    /// An entity's id, or that of the upload it came of
-    id: String,
+    /// Entities' ids, or those of the uploads they came of; `--sbom` takes all there are where none is named
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
     /// Whose form it takes: files, huggingface-cache or comfyui
-    #[arg(long)]
-    layout: Layout,
+    #[arg(long, requires = "to", requires = "ids")]
+    layout: Option<Layout>,
     /// The folder: any for `files`, HF_HUB_CACHE for `huggingface-cache`, ComfyUI's own for `comfyui`
-    #[arg(long, value_name = "DIR")]
-    to: PathBuf,
+    #[arg(long, value_name = "DIR", requires = "layout")]
+    to: Option<PathBuf>,
+    /// Write a bill of materials: the models, their files, hashes and licences (CycloneDX 1.6, JSON; `-` for stdout)
+    #[arg(long, value_name = "FILE")]
+    sbom: Option<PathBuf>,
     /// Replace files that are there with other content
     #[arg(long)]
     force: bool,
@@ -66,30 +73,55 @@ pub(super) async fn run(
 ) -> Result<Exit, Error> {
     let session = Session::open(config).await?;
     let exported = tokio::select! {
-        exported = export(output, &session, args) => exported,
+        exported = each(output, &session, args) => exported,
         () = session.cancel.cancelled() => {
             output.note("interrupted; run the same command again to go on from here");
             return Ok(Exit::Interrupted);
         }
     };
     session.close().await;
-    let Err(error) = exported else {
-        return Ok(Exit::Done);
-    };
-    if output.json {
-        let error = super::output::ShownError::from(&error);
-        output.json_line(&serde_json::json!({ "id": args.id, "error": error }));
-    }
-    output.error(&error);
-    Ok(Exit::Failed)
+    Ok(exported)
 }
 
-async fn export(output: &Output, session: &Session, args: &ExportArgs) -> Result<(), Error> {
+/// All that was asked for; one that fails stops no other.
+async fn each(output: &Output, session: &Session, args: &ExportArgs) -> Exit {
+    let mut exit = Exit::Done;
+    let mut fail = |id: Option<&str>, error: &Error| {
+        if output.json {
+            let error = ShownError::from(error);
+            output.json_line(&serde_json::json!({ "id": id, "error": error }));
+        }
+        output.error(error);
+        exit = Exit::Failed;
+    };
+    if let (Some(layout), Some(to)) = (args.layout, &args.to) {
+        for id in &args.ids {
+            if let Err(error) = export(output, session, id, layout, to, args.force).await {
+                fail(Some(id), &error);
+            }
+        }
+    }
+    if let Some(target) = &args.sbom
+        && let Err(error) = sbom::write(output, session, &args.ids, target).await
+    {
+        fail(None, &error);
+    }
+    exit
+}
+
+async fn export(
+    output: &Output,
+    session: &Session,
+    id: &str,
+    layout: Layout,
+    to: &Path,
+    force: bool,
+) -> Result<(), Error> {
     let storage = &session.ferry.storage;
-    let manifest = manifest(session, &args.id).await?;
+    let manifest = manifest(session, id).await?;
     let reference = session.ferry.providers.parse(&manifest.source.reference)?;
-    let arrangement = args.layout.arrange(&manifest, &reference.locator)?;
-    let to = std::path::absolute(&args.to)
+    let arrangement = layout.arrange(&manifest, &reference.locator)?;
+    let to = std::path::absolute(to)
         .map_err(|error| Error::new(Code::InvalidRequest, format!("--to is no folder: {error}")))?;
     let mut shown = ShownExport {
         id: &manifest.id,
@@ -102,7 +134,7 @@ async fn export(output: &Output, session: &Session, args: &ExportArgs) -> Result
             continue;
         };
         let from = source(storage, StorageKey::Blob(file.sha256)).await?;
-        let (root, place, sha256, replace) = (to.clone(), path.clone(), file.sha256, args.force);
+        let (root, place, sha256, replace) = (to.clone(), path.clone(), file.sha256, force);
         let how = off_the_runtime(move || {
             let target = Target {
                 root: &root,

@@ -94,6 +94,7 @@ pub(super) async fn run(output: &Output, config: &Config, args: &GcArgs) -> Resu
         records: &session.ferry.records,
         storage: &*session.ferry.storage,
         worker: session.worker.id(),
+        abandoned_after: config.abandoned_after,
         dry_run: args.dry_run,
         cancel: &session.cancel,
     };

@@ -9,21 +9,22 @@ use serde::Serialize;
 use super::bars::Bars;
 use super::output::{Output, ShownError, count, printable, safe_source, size};
 use super::session::Session;
-use super::{Choice, Exit, ImportArgs, request};
+use super::{Exit, ImportArgs};
 use crate::config::Config;
 use crate::entity::library_folder;
 use crate::error::{Error, Stop};
 use crate::inspect::Facts;
 use crate::progress::{Observer, Unwatched};
 use crate::records::ArtifactRow;
+use crate::request::Wanted;
 use crate::upload::{ArtifactStatus, Upload, Verification};
-use crate::worker::{Ended, Errand, Outcome};
+use crate::worker::{Ended, Errand, Outcome, Terms};
 
 /// One file of a record, for programs.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ShownArtifact {
-    path: String,
+    pub path: String,
     size: Option<u64>,
     sha256: Option<Sha256>,
     status: ArtifactStatus,
@@ -85,8 +86,8 @@ pub(super) async fn run(
     for source in &args.sources.sources {
         let started = Instant::now();
         let observer = observer(output, source);
-        let choice = &args.sources.choice;
-        let ended = match one(&session, observer, source, choice, args.force).await {
+        let wanted = args.sources.choice.wanted();
+        let ended = match one(&session, observer, source, &wanted, args.force).await {
             Ok(ended) => ended,
             Err(Stop::Failed(error)) => Ended::refused(error),
             Err(Stop::Interrupted | Stop::LeaseLost) => {
@@ -118,16 +119,17 @@ pub(super) async fn one(
     session: &Session,
     observer: Arc<dyn Observer>,
     source: &str,
-    choice: &Choice,
+    wanted: &Wanted,
     force: bool,
 ) -> Result<Ended, Stop> {
-    let request = request(&session.ferry, source, choice)?;
+    let request = wanted.of(&session.ferry.providers, source)?;
     let errand = Errand {
         request: &request,
         shown: &safe_source(source),
         force,
         observer,
         cancel: &session.cancel,
+        terms: Terms::default(),
     };
     session.worker.import(&session.ferry, errand).await
 }

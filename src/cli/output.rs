@@ -11,6 +11,7 @@ use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use super::Exit;
 use crate::config::Config;
+use crate::entity::Provenance;
 use crate::error::Error;
 use crate::inspect::Facts;
 use crate::telemetry::Traces;
@@ -21,6 +22,8 @@ pub(super) struct Output {
     /// Where bars are drawn; hidden when they are not wanted.
     pub bars: MultiProgress,
     pub shows_bars: bool,
+    /// How wide a line may be where results go to a terminal.
+    pub columns: Option<usize>,
     /// Whether whatever reads stderr expects JSON.
     json_logs: bool,
 }
@@ -54,6 +57,9 @@ impl Output {
             json,
             bars,
             shows_bars,
+            columns: std::io::stdout()
+                .is_terminal()
+                .then(|| usize::from(console::Term::stdout().size().1)),
             json_logs,
         }
     }
@@ -146,6 +152,11 @@ pub(super) fn printable(text: &str) -> String {
         .collect()
 }
 
+/// A line cut to so many columns.
+pub(super) fn clip(line: &str, columns: usize) -> String {
+    console::truncate_str(line, columns, "…").into_owned()
+}
+
 /// A source text without whatever in it may be a secret.
 pub(super) fn safe_source(source: &str) -> String {
     let quoted = modelferry_providers::source::quoted(source.trim());
@@ -186,6 +197,24 @@ pub(super) fn facts_line(facts: &Facts) -> String {
         facts.license.clone(),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// Where a file came from and who vouches for it, on one line.
+pub(super) fn provenance_line(provenance: &Provenance) -> String {
+    let mut parts = vec![format!("from {}", provenance.source)];
+    parts.extend(provenance.stated.iter().map(|stated| {
+        let (by, algorithm) = (stated.by.as_str(), &stated.algorithm);
+        format!("{algorithm} by the {by}: {}", stated.value)
+    }));
+    if let Some(at) = &provenance.stored_at {
+        let how = if provenance.reused {
+            "held since"
+        } else {
+            "stored"
+        };
+        parts.push(format!("{how} {at}"));
+    }
+    parts.join(", ")
 }
 
 /// `1 file`, `2 files`.

@@ -6,7 +6,7 @@ use super::output::{
     Output, ShownError, count, facts_line, printable, safe_source, scan_line, size,
 };
 use super::session::Session;
-use super::{Exit, SourceArgs, request};
+use super::{Exit, SourceArgs};
 use crate::config::Config;
 use crate::error::Error;
 use crate::plan::ShownPlan;
@@ -52,7 +52,7 @@ async fn resolve(
     args: &SourceArgs,
 ) -> Result<(), Error> {
     let ferry = &session.ferry;
-    let request = request(ferry, source, &args.choice)?;
+    let request = args.choice.wanted().of(&ferry.providers, source)?;
     let plan = ferry.show_plan(&request, &session.cancel).await?;
     if output.json {
         output.json_line(&Line {

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::error::{Code, Error};
 use crate::records::ApiKey;
 use crate::request::LOCAL_OWNER;
+use crate::sync::Scheduler;
 use crate::worker::{Pool, PoolSettings};
 
 pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> Result<Exit, Error> {
@@ -33,12 +34,16 @@ pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> R
             guard: AddressGuard::new(config.allow_nets.clone(), config.named_endpoints.clone()),
             public_url: config.public_url.clone(),
             max_queued: config.max_queued,
+            part_door: config.part_door,
+            part_urls: config.part_urls,
             closing: session.cancel.clone(),
         },
     );
     let deliverer = session.deliverer(config)?;
+    let worker = Arc::new(session.worker);
+    let scheduler = Scheduler::new(worker.clone(), session.ferry.clone(), config.lease);
     let pool = Pool::new(
-        Arc::new(session.worker),
+        worker,
         session.ferry.clone(),
         &PoolSettings {
             workers,
@@ -54,7 +59,7 @@ pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> R
             deliverer.run(&session.cancel).await;
         }
     };
-    let (served, (), ()) = tokio::join!(
+    let (served, (), (), ()) = tokio::join!(
         async {
             let served = api.serve(listener).await;
             // Without the API the rest ends too, and the operator starts all anew.
@@ -62,7 +67,13 @@ pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> R
             served
         },
         pool.run(&session.cancel),
-        deliveries
+        deliveries,
+        async {
+            // The API alone leaves the work to others, schedules included.
+            if workers > 0 {
+                Box::pin(scheduler.run(&session.cancel)).await;
+            }
+        }
     );
     records.close().await;
     served.map(|()| Exit::Done)

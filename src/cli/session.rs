@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use modelferry_providers::http::{HttpSettings, RetryPolicy};
+use modelferry_providers::http::{HostPauses, HttpSettings, Pauses, RetryPolicy};
 use modelferry_providers::{Http, ProviderKind, Providers, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -73,21 +73,30 @@ pub(super) async fn open_records(config: &Config) -> Result<Records, Error> {
     Records::open(&config.database).await
 }
 
-fn ferry(config: &Config, records: Records, storage: Arc<dyn Storage>) -> Result<Ferry, Error> {
-    let retry = RetryPolicy::default();
+/// Who knows the hubs' ways, for commands that only read sources.
+pub(super) fn readers(config: &Config) -> Result<Providers, Error> {
+    providers(config, Arc::new(Pauses::default()))
+}
+
+fn providers(config: &Config, pauses: Arc<dyn HostPauses>) -> Result<Providers, Error> {
     let http = Http::new(HttpSettings {
         allow_nets: config.allow_nets.clone(),
         endpoints: config.named_endpoints.clone(),
         proxy: config.proxy.clone(),
-        retry: retry.clone(),
-        pauses: Arc::new(shared_pauses(config, &records)),
+        proxy_login: config.proxy_login.clone(),
+        retry: RetryPolicy::default(),
+        pauses,
         ..HttpSettings::default()
     })?;
     let settings = Settings {
         huggingface_endpoint: config.huggingface_endpoint.clone(),
         civitai_endpoint: config.civitai_endpoint.clone(),
     };
-    let providers = Providers::new(&settings, &http);
+    Ok(Providers::new(&settings, &http))
+}
+
+fn ferry(config: &Config, records: Records, storage: Arc<dyn Storage>) -> Result<Ferry, Error> {
+    let providers = providers(config, Arc::new(shared_pauses(config, &records)))?;
     let limits = Limits::new(
         config.connections,
         config.connections_per_host,
@@ -98,7 +107,7 @@ fn ferry(config: &Config, records: Records, storage: Arc<dyn Storage>) -> Result
         providers: providers.clone(),
         storage: storage.clone(),
         limits: Arc::new(limits),
-        retry,
+        retry: RetryPolicy::default(),
         patience: Patience::default(),
     };
     Ok(Ferry {

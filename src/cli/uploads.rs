@@ -5,17 +5,17 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::import::{ShownArtifact, observer, report, shown_artifacts};
-use super::output::{Output, ShownError, facts_line, printable, scan_line, size};
+use super::output::{Output, ShownError, facts_line, printable, provenance_line, scan_line, size};
 use super::session::Session;
 use super::{Exit, ListArgs, session};
 use crate::config::Config;
-use crate::entity::whole_facts;
+use crate::entity::{Provenance, whole_facts};
 use crate::error::{Code, Error, Stop};
 use crate::inspect::Facts;
-use crate::records::Filter;
+use crate::records::{ArtifactRow, Filter, Records, UploadDetail};
 use crate::request::LOCAL_OWNER;
 use crate::upload::Upload;
-use crate::worker::{Ended, Errand, Outcome};
+use crate::worker::{Ended, Errand, Outcome, Terms};
 
 pub(super) async fn list(output: &Output, config: &Config, args: &ListArgs) -> Result<Exit, Error> {
     let records = session::open_records(config).await?;
@@ -42,7 +42,36 @@ struct ShownUpload<'a> {
     revision: Option<&'a str>,
     #[serde(skip_serializing_if = "Facts::is_empty")]
     facts: &'a Facts,
+    /// Where each file came from, in the files' order.
+    provenance: Vec<ShownProvenance<'a>>,
     error: Option<ShownError<'a>>,
+}
+
+#[derive(Serialize)]
+struct ShownProvenance<'a> {
+    path: &'a str,
+    #[serde(flatten)]
+    from: Provenance,
+}
+
+async fn provenance<'a>(
+    records: &Records,
+    detail: &UploadDetail,
+    rows: &'a [ArtifactRow],
+) -> Result<Vec<ShownProvenance<'a>>, Error> {
+    let Some(plan) = &detail.plan else {
+        return Ok(Vec::new());
+    };
+    let stored_at = records.stored_at(&detail.upload.id).await?;
+    let of = |row: &'a ArtifactRow| {
+        let at = stored_at.get(&row.position).copied();
+        let from = Provenance::of(&detail.request, plan, row, at)?;
+        Some(ShownProvenance {
+            path: &row.path,
+            from,
+        })
+    };
+    Ok(rows.iter().filter_map(of).collect())
 }
 
 pub(super) async fn show(output: &Output, config: &Config, id: &str) -> Result<Exit, Error> {
@@ -50,6 +79,7 @@ pub(super) async fn show(output: &Output, config: &Config, id: &str) -> Result<E
     let detail = records.get(LOCAL_OWNER, id).await?;
     let rows = records.artifacts(id).await?;
     let artifacts = shown_artifacts(&rows, detail.plan.as_ref());
+    let provenance = provenance(&records, &detail, &rows).await?;
     let facts = whole_facts(&rows);
     let revision = detail.plan.as_ref().map(|plan| plan.revision.as_str());
     if output.json {
@@ -58,6 +88,7 @@ pub(super) async fn show(output: &Output, config: &Config, id: &str) -> Result<E
             artifacts,
             revision,
             facts: &facts,
+            provenance,
             error: detail.error.as_ref().map(ShownError::from),
         });
         return Ok(Exit::Done);
@@ -79,6 +110,10 @@ pub(super) async fn show(output: &Output, config: &Config, id: &str) -> Result<E
     }
     for file in &artifacts {
         output.line(&format!("  {}", file.summary()));
+        for known in provenance.iter().filter(|known| known.path == file.path) {
+            let line = provenance_line(&known.from);
+            output.line(&format!("{:44}{}", "", printable(&line)));
+        }
         if let Some(scan) = file.scan.as_ref().and_then(scan_line) {
             output.line(&format!("{:44}{}", "", printable(&scan)));
         }
@@ -134,6 +169,7 @@ pub(super) async fn retry(output: &Output, config: &Config, id: &str) -> Result<
         force: false,
         observer: observer(output, &name),
         cancel: &session.cancel,
+        terms: Terms::default(),
     };
     let worked = session
         .worker

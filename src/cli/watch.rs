@@ -1,14 +1,15 @@
-//! `uploads watch`: what is under way, whichever process works on it.
+//! `top` and `uploads watch`: what is under way, whichever process works on it.
+
+mod screen;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use indicatif::ProgressBar;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::bars::style;
-use super::output::{Output, printable};
+use self::screen::Screen;
+use super::output::{Output, clip, printable, size};
 use super::uploads::summary;
 use super::{Exit, session};
 use crate::config::Config;
@@ -22,8 +23,6 @@ use crate::upload::{ArtifactStatus, Upload};
 const POLL: Duration = Duration::from_millis(500);
 /// Uploads looked at; the rest wait their turn.
 const MOST: u32 = 100;
-/// Uploads drawn at once.
-const DRAWN: usize = 20;
 
 /// How far one upload is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -32,6 +31,8 @@ struct Progress {
     id: String,
     file_name: String,
     status: UploadStatus,
+    /// Whether somebody works on it right now; else it waits.
+    running: bool,
     files_stored: usize,
     files: usize,
     bytes: u64,
@@ -39,24 +40,29 @@ struct Progress {
     error_message: Option<String>,
 }
 
-/// What was seen last, and what is drawn of it.
-#[derive(Default)]
-struct View {
+/// What was seen last, and where it is drawn.
+struct View<'a> {
+    output: &'a Output,
     seen: BTreeMap<String, Progress>,
-    bars: BTreeMap<String, ProgressBar>,
+    screen: Option<Screen>,
 }
 
 pub(super) async fn run(output: &Output, config: &Config, id: Option<&str>) -> Result<Exit, Error> {
     let records = session::open_records(config).await?;
     let cancel = CancellationToken::new();
     session::stop_on_signals(&cancel)?;
-    let mut view = View::default();
+    let screen = output.shows_bars.then(|| Screen::new(&output.bars));
+    let mut view = View {
+        output,
+        seen: BTreeMap::new(),
+        screen,
+    };
     let exit = loop {
         let under_way = match id {
             Some(id) => vec![records.get(LOCAL_OWNER, id).await?.upload],
             None => under_way(&records).await?,
         };
-        view.update(output, &records, under_way).await?;
+        view.update(&records, under_way).await?;
         if let Some(last) = id.and_then(|id| view.seen.get(id))
             && last.status.is_terminal()
         {
@@ -71,9 +77,7 @@ pub(super) async fn run(output: &Output, config: &Config, id: Option<&str>) -> R
             () = cancel.cancelled() => break Exit::Done,
         }
     };
-    for bar in view.bars.values() {
-        bar.finish_and_clear();
-    }
+    drop(view);
     records.close().await;
     Ok(exit)
 }
@@ -87,13 +91,8 @@ async fn under_way(records: &Records) -> Result<Vec<Upload>, Error> {
     records.list(LOCAL_OWNER, &filter).await
 }
 
-impl View {
-    async fn update(
-        &mut self,
-        output: &Output,
-        records: &Records,
-        mut uploads: Vec<Upload>,
-    ) -> Result<(), Error> {
+impl View<'_> {
+    async fn update(&mut self, records: &Records, mut uploads: Vec<Upload>) -> Result<(), Error> {
         // What was under way and is no longer has ended since.
         let open = self
             .seen
@@ -107,55 +106,57 @@ impl View {
         for upload in uploads {
             let now = progress(records, &upload).await?;
             if self.seen.get(&upload.id) != Some(&now) {
-                self.show(output, &upload, &now);
+                self.tell(&upload, &now);
             }
             self.seen.insert(upload.id, now);
+        }
+        if let Some(screen) = &mut self.screen {
+            screen.draw(self.seen.values());
         }
         Ok(())
     }
 
-    fn show(&mut self, output: &Output, upload: &Upload, now: &Progress) {
-        if output.json {
-            output.json_line(now);
-        } else if now.status.is_terminal() || !output.shows_bars {
-            output.line(&summary(upload));
+    /// A line where there is none on the screen that changes.
+    fn tell(&self, upload: &Upload, now: &Progress) {
+        if self.output.json {
+            self.output.json_line(now);
+        } else if now.status.is_terminal() || self.screen.is_none() {
+            self.line(summary(upload), short(now));
             if let Some(message) = &now.error_message {
-                output.line(&format!("  {}", printable(message)));
+                let message = format!("  {}", printable(message));
+                self.line(message.clone(), message);
             }
-        }
-        if now.status.is_terminal() {
-            if let Some(bar) = self.bars.remove(&now.id) {
-                bar.finish_and_clear();
-            }
-        } else if output.shows_bars {
-            self.draw(output, now);
         }
     }
 
-    fn draw(&mut self, output: &Output, now: &Progress) {
-        if !self.bars.contains_key(&now.id) {
-            if self.bars.len() >= DRAWN {
-                return;
-            }
-            let bar = ProgressBar::no_length().with_style(style(
-                "{msg:40!} {wide_bar} {bytes:>11} / {total_bytes:11} {bytes_per_sec:>12} {eta:>4}",
-            ));
-            bar.set_position(now.bytes);
-            bar.reset_eta();
-            self.bars.insert(now.id.clone(), output.bars.add(bar));
-        }
-        if let Some(bar) = self.bars.get(&now.id) {
-            if let Some(total) = now.total_bytes {
-                bar.set_length(total);
-            }
-            bar.set_message(format!("{:10}  {}", now.status, printable(&now.file_name)));
-            bar.set_position(now.bytes);
-        }
+    /// All of it, or what fits a line of the terminal.
+    fn line(&self, whole: String, short: String) {
+        let line = match self.output.columns {
+            Some(columns) => clip(&short, columns),
+            None => whole,
+        };
+        self.output.line(&line);
     }
 }
 
+fn short(upload: &Progress) -> String {
+    let name = printable(&upload.file_name);
+    format!(
+        "{:10}  {:>11}  {name}",
+        upload.status.as_str(),
+        size(upload.total_bytes)
+    )
+}
+
 async fn progress(records: &Records, upload: &Upload) -> Result<Progress, Error> {
-    let rows = records.artifacts(&upload.id).await?;
+    let glance = records.glance(&upload.id).await?;
+    // What waits does not change: its files need not be counted again and again.
+    let is_still = !glance.is_worked_on && !upload.status.is_terminal();
+    let rows = if is_still {
+        Vec::new()
+    } else {
+        records.artifacts(&upload.id).await?
+    };
     let stored = rows
         .iter()
         .filter(|row| row.status == ArtifactStatus::Stored);
@@ -173,9 +174,10 @@ async fn progress(records: &Records, upload: &Upload) -> Result<Progress, Error>
         id: upload.id.clone(),
         file_name: upload.file_name.clone(),
         status: upload.status,
+        running: glance.is_worked_on,
         files_stored,
         files: rows.len(),
-        bytes,
+        bytes: bytes.max(glance.done_bytes),
         total_bytes: upload.file_size.and_then(|size| u64::try_from(size).ok()),
         error_message: upload.error_message.clone(),
     })

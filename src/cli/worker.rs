@@ -10,6 +10,7 @@ use super::{Exit, WorkerArgs};
 use crate::api::{self, Api};
 use crate::config::Config;
 use crate::error::Error;
+use crate::sync::Scheduler;
 use crate::worker::{Pool, PoolSettings};
 
 pub(super) async fn run(
@@ -29,8 +30,10 @@ pub(super) async fn run(
     ));
     let operators = api_for_operators(&session, config);
     let deliverer = session.deliverer(config)?;
+    let worker = Arc::new(session.worker);
+    let scheduler = Scheduler::new(worker.clone(), session.ferry.clone(), config.lease);
     let pool = Pool::new(
-        Arc::new(session.worker),
+        worker,
         session.ferry.clone(),
         &PoolSettings {
             workers,
@@ -38,7 +41,7 @@ pub(super) async fn run(
             attempts: config.attempts,
         },
     );
-    let (served, (), ()) = tokio::join!(
+    let (served, (), (), ()) = tokio::join!(
         async {
             let Some(listener) = listener else {
                 return Ok(());
@@ -49,6 +52,7 @@ pub(super) async fn run(
             served
         },
         pool.run(&session.cancel),
+        Box::pin(scheduler.run(&session.cancel)),
         deliverer.run(&session.cancel),
     );
     records.close().await;

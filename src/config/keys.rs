@@ -75,6 +75,10 @@ pub(super) const SECRET_KEY: Key = Key {
 };
 pub(super) const ALLOW_NETS: Key = key("allow_nets", &["MODELFERRY_ALLOW_NETS"], none);
 pub(super) const PROXY: Key = key("proxy", &["MODELFERRY_PROXY"], none);
+pub(super) const PROXY_LOGIN: Key = Key {
+    secret: true,
+    ..key("proxy_login", &["MODELFERRY_PROXY_LOGIN"], none)
+};
 pub(super) const CONNECTIONS: Key = key("connections", &["MODELFERRY_CONNECTIONS"], || {
     Some("16".into())
 });
@@ -102,6 +106,15 @@ pub(super) const PUBLIC_URL: Key = key("public_url", &["MODELFERRY_PUBLIC_URL"],
 pub(super) const MAX_QUEUED: Key = key("max_queued", &["MODELFERRY_MAX_QUEUED"], || {
     Some("10000".into())
 });
+pub(super) const PART_DOOR: Key = key("parts_through", &["MODELFERRY_PARTS_THROUGH"], || {
+    Some("storage".into())
+});
+pub(super) const PART_URLS: Key = key("part_urls", &["MODELFERRY_PART_URLS"], || {
+    Some("24 h".into())
+});
+pub(super) const ABANDONED: Key = key("abandoned_after", &["MODELFERRY_ABANDONED_AFTER"], || {
+    Some("7 days".into())
+});
 pub(super) const OTLP_ENDPOINT: Key = key("otlp_endpoint", &["OTEL_EXPORTER_OTLP_ENDPOINT"], none);
 pub(super) const SERVICE_NAME: Key = key("service_name", &["OTEL_SERVICE_NAME"], || {
     Some("modelferry".into())
@@ -124,6 +137,7 @@ pub const KEYS: &[Key] = &[
     SECRET_KEY,
     ALLOW_NETS,
     PROXY,
+    PROXY_LOGIN,
     CONNECTIONS,
     CONNECTIONS_PER_HOST,
     MEMORY,
@@ -142,6 +156,9 @@ pub const KEYS: &[Key] = &[
     ATTEMPTS,
     PUBLIC_URL,
     MAX_QUEUED,
+    PART_DOOR,
+    PART_URLS,
+    ABANDONED,
     LOG,
     OTLP_ENDPOINT,
     SERVICE_NAME,

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use modelferry_providers::SafeUrl;
 
 use crate::inspect::AllowList;
+use crate::storage::Door;
 
 /// One part must fit.
 pub const LEAST_MEMORY: u64 = 8 * 1024 * 1024;
@@ -43,6 +44,10 @@ pub fn queue(text: &str) -> Result<u32, String> {
     }
 }
 
+/// A length in bytes, as settings write it.
+///
+/// # Errors
+/// How it should have been written.
 pub fn bytes(text: &str) -> Result<u64, String> {
     let size: ByteSize = text
         .trim()
@@ -57,6 +62,47 @@ pub fn lease(text: &str) -> Result<Duration, String> {
     match number.parse() {
         Ok(seconds @ 2..=3600) => Ok(Duration::from_secs(seconds)),
         _ => Err("write it in whole seconds like 30 s, from 2 s to 3600 s".to_owned()),
+    }
+}
+
+/// `90 s`, `15 min`, `24 h` or `7 days`: a minute at least.
+pub fn span(text: &str) -> Result<Duration, String> {
+    let wrong = || "write it like 15 min, 24 h or 7 days, from a minute on".to_owned();
+    let text = text.trim();
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let number: u64 = text[..text.len() - unit.len()]
+        .parse()
+        .map_err(|_| wrong())?;
+    let seconds = match unit.trim() {
+        "s" => 1,
+        "min" => 60,
+        "h" => 3_600,
+        "d" | "day" | "days" => 86_400,
+        _ => return Err(wrong()),
+    };
+    let span = Duration::from_secs(number.checked_mul(seconds).ok_or_else(wrong)?);
+    let most = Duration::from_secs(3_650 * 86_400);
+    if span < Duration::from_secs(60) || span > most {
+        return Err(wrong());
+    }
+    Ok(span)
+}
+
+/// As [`span`]; S3 signs for no longer.
+pub fn link_span(text: &str) -> Result<Duration, String> {
+    match span(text)? {
+        span if span > Duration::from_secs(7 * 86_400) => {
+            Err("a signed URL works for 7 days at most".to_owned())
+        }
+        span => Ok(span),
+    }
+}
+
+pub fn door(text: &str) -> Result<Door, String> {
+    match text.trim() {
+        "storage" => Ok(Door::Store),
+        "server" => Ok(Door::Server),
+        _ => Err("it should be storage or server".to_owned()),
     }
 }
 

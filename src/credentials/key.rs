@@ -1,4 +1,4 @@
-//! The key that stored credentials are sealed with.
+//! The keys that stored credentials are sealed with.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -47,6 +47,15 @@ impl SecretKey {
         hex::encode(&hash.finalize()[..8])
     }
 
+    /// Another key, for this purpose alone: who has it learns nothing of this one.
+    pub fn derive(&self, purpose: &str) -> [u8; LENGTH] {
+        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, self.expose());
+        let derived = aws_lc_rs::hmac::sign(&key, format!("modelferry {purpose}").as_bytes());
+        let mut bytes = [0; LENGTH];
+        bytes.copy_from_slice(derived.as_ref());
+        bytes
+    }
+
     pub(super) fn expose(&self) -> &[u8; LENGTH] {
         self.0.expose_secret()
     }
@@ -62,10 +71,48 @@ impl fmt::Debug for SecretKey {
     }
 }
 
-/// The key in a file, if there is one.
-pub(super) async fn read(path: &Path) -> Result<Option<SecretKey>, Error> {
+/// The key that seals, and earlier ones that still open. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct SecretKeys {
+    current: SecretKey,
+    earlier: Vec<SecretKey>,
+}
+
+impl SecretKeys {
+    /// Reads keys with commas or line ends between, the current one first.
+    ///
+    /// # Errors
+    /// What each should have been.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let texts = text.split([',', '\n', ' ']).map(str::trim);
+        let mut keys = texts
+            .filter(|text| !text.is_empty())
+            .map(SecretKey::parse)
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter();
+        let current = keys.next().ok_or_else(|| WRITTEN.to_owned())?;
+        Ok(Self {
+            current,
+            earlier: keys.collect(),
+        })
+    }
+
+    /// The one that seals.
+    pub const fn current(&self) -> &SecretKey {
+        &self.current
+    }
+
+    /// The one with this id.
+    pub(super) fn of_id(&self, id: &str) -> Option<&SecretKey> {
+        let mut all = std::iter::once(&self.current).chain(&self.earlier);
+        all.find(|key| key.id() == id)
+    }
+}
+
+/// The keys in a file, if there is one.
+pub(super) async fn read(path: &Path) -> Result<Option<SecretKeys>, Error> {
     match tokio::fs::read_to_string(path).await {
-        Ok(text) => SecretKey::parse(&text).map(Some).map_err(|why| {
+        Ok(text) => SecretKeys::parse(&text).map(Some).map_err(|why| {
             let message = format!("{} holds no key: {why}", path.display());
             Error::new(Code::StorageError, message)
                 .hint("give the file back as it was, or move it away and set the credentials anew")
@@ -75,8 +122,8 @@ pub(super) async fn read(path: &Path) -> Result<Option<SecretKey>, Error> {
     }
 }
 
-/// The key in a file, which is made where there is none.
-pub(super) async fn read_or_make(path: &Path) -> Result<SecretKey, Error> {
+/// The keys in a file, where one is made if there is none.
+pub(super) async fn read_or_make(path: &Path) -> Result<SecretKeys, Error> {
     if let Some(key) = read(path).await? {
         return Ok(key);
     }

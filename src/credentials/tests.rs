@@ -7,7 +7,7 @@ use super::*;
 const HEX: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 fn given() -> Vault {
-    Vault::Given(SecretKey::parse(HEX).unwrap())
+    Vault::Given(SecretKeys::parse(HEX).unwrap())
 }
 
 async fn row(vault: &Vault, owner: &str, name: &str, secret: &str) -> CredentialRow {
@@ -179,10 +179,27 @@ fn a_label_is_told_from_a_hub_and_a_host() {
 #[tokio::test]
 async fn another_key_is_named_as_such_and_opens_nothing() {
     let sealed = row(&given(), "local", "huggingface", "hf_1").await;
-    let other = Vault::Given(SecretKey::parse(&"ab".repeat(32)).unwrap());
+    let other = Vault::Given(SecretKeys::parse(&"ab".repeat(32)).unwrap());
     let error = other.open(&[sealed]).await.unwrap_err();
     assert!(error.message.contains("holds another"), "{error}");
     assert!(error.hint.is_some());
+}
+
+#[tokio::test]
+async fn an_earlier_key_opens_and_the_current_one_seals() {
+    let before = row(&given(), "local", "huggingface", "hf_1").await;
+    let other = "ab".repeat(32);
+    let both = Vault::Given(SecretKeys::parse(&format!("{other}, {HEX}\n")).unwrap());
+    let auth = both.open(std::slice::from_ref(&before)).await.unwrap();
+    assert_eq!(auth.huggingface.unwrap().expose(), "hf_1");
+    let after = row(&both, "local", "huggingface", "hf_1").await;
+    assert_ne!(after.sealed.key_id, before.sealed.key_id);
+    let new = Vault::Given(SecretKeys::parse(&other).unwrap());
+    assert!(new.open(&[after]).await.is_ok());
+    assert!(new.open(&[before]).await.is_err());
+    for text in ["", ",", &format!("{HEX},short")] {
+        assert!(SecretKeys::parse(text).is_err(), "{text}");
+    }
 }
 
 #[tokio::test]

@@ -88,7 +88,7 @@ fn is_named(request: &ImportRequest, path: &str) -> bool {
     let in_source = match &request.reference.locator {
         Locator::HuggingFace(of) => of.path.as_ref().is_some_and(|named| named.as_str() == path),
         Locator::Civitai(_) => false,
-        Locator::Other { .. } => true,
+        Locator::Other { .. } | Locator::Multipart { .. } => true,
     };
     let include = &request.reference.selection.include;
     in_source || include.iter().any(|pattern| pattern == path)

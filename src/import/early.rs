@@ -8,7 +8,6 @@ mod remote;
 
 use std::collections::HashMap;
 use std::io::Cursor;
-use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use modelferry_providers::{Artifact, Auth, Plan, Sha256};
@@ -16,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::remote::{Budget, Remote};
 use super::Ferry;
+use super::brought;
 use super::choose::leftover;
 use super::judge::refused;
 use super::policy::Rules;
@@ -36,8 +36,6 @@ const FEW: usize = 8;
 const SHOWN: usize = 24;
 /// Small files beside the weights that say what the model is, in a preview.
 const DESCRIPTIONS: usize = 8;
-/// How long one look may take.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a look at a file's headers told.
 #[derive(Debug)]
@@ -88,7 +86,7 @@ pub(super) fn candidates<'p>(plan: &'p Plan, missing: &[u32]) -> Vec<(u32, &'p A
     missing
         .iter()
         .filter_map(|index| Some((*index, plan.artifacts.get(*index as usize)?)))
-        .filter(|(_, artifact)| is_worth_it(artifact))
+        .filter(|(_, artifact)| is_worth_it(artifact) && !brought::is_brought(artifact))
         .take(MOST_FILES)
         .collect()
 }
@@ -127,6 +125,7 @@ impl Ferry {
             return Ok(Verdict::Refused(error));
         }
         let verdict = match self.held_blob(artifact).await? {
+            _ if brought::is_brought(artifact) => Verdict::Undecided,
             Some((sha256, size)) => self.look_at_stored(rules, artifact, sha256, size).await?,
             None => self.look_early(rules, artifact, auth, cancel).await.verdict,
         };
@@ -203,7 +202,8 @@ impl Ferry {
         };
         let budget = Budget::for_length(artifact.size.approximate());
         let opened = Remote::open(&self.engine, artifact, auth, budget, cancel);
-        let Ok(Some(remote)) = tokio::time::timeout(PATIENCE, opened).await else {
+        let Ok(Some(remote)) = tokio::time::timeout(remote::longest(&self.engine), opened).await
+        else {
             return undecided;
         };
         let (path, rules) = (artifact.path.as_str().to_owned(), rules.clone());

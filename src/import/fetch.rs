@@ -14,7 +14,7 @@ use tracing::field::Empty;
 use tracing::{Instrument, info_span};
 
 use super::ledger::RecordsLedger;
-use super::{Import, held};
+use super::{Import, brought, held};
 use crate::crash;
 use crate::error::{Code, Error, Stop};
 use crate::progress::{ArtifactMeter, Event};
@@ -94,6 +94,9 @@ impl Import<'_> {
     /// Moves what is missing, several files side by side. What another upload
     /// is fetching is waited for, and taken over when that one dies.
     pub(super) async fn transfer(&self, plan: &Plan, missing: Vec<u32>) -> Result<(), Stop> {
+        if plan.artifacts.iter().any(brought::is_brought) {
+            return self.adopt(plan, &missing).await;
+        }
         self.check_space(plan, &missing).await?;
         let mut wanted = by_content(plan, missing);
         loop {
@@ -305,7 +308,7 @@ impl Import<'_> {
     }
 
     /// Writes down that these files are stored.
-    async fn keep(&self, files: &[(u32, Stored)]) -> Result<(), Stop> {
+    pub(super) async fn keep(&self, files: &[(u32, Stored)]) -> Result<(), Stop> {
         if files.is_empty() {
             return Ok(());
         }

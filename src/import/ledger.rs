@@ -23,6 +23,11 @@ impl RecordsLedger<'_> {
             // Fetched whole, without checkpoints.
             return Ok(None);
         }
+        self.saved().await
+    }
+
+    /// The same for a file of any length.
+    pub async fn saved(&self) -> Result<Option<(Checkpoint, Vec<Part>)>, Stop> {
         let Some((saved, parts)) = self
             .records
             .checkpoint(self.claim.upload_id(), self.index)

@@ -41,7 +41,10 @@ impl Import<'_> {
             name: plan.name.clone(),
             files,
         };
-        let manifest = Manifest::new(&entity, plan, &rows);
+        let upload = self.claim.upload_id();
+        let stored_at = self.ferry.records.stored_at(upload).await?;
+        let request = &self.claim.detail.request;
+        let manifest = Manifest::new(&entity, request, plan, &rows, &stored_at);
         let key = StorageKey::Manifest {
             entity: entity.id.clone(),
         };

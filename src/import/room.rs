@@ -13,7 +13,8 @@ impl Ferry {
     /// # Errors
     /// [`Code::TooLarge`] when the rule `max_owner_bytes` says no.
     pub async fn admit_bytes(&self, owner: &str, more: u64) -> Result<(), Error> {
-        let Some(most) = self.rules.max_owner_bytes else {
+        let own = self.records.owner_limits(owner).await?.max_bytes;
+        let Some(most) = own.or(self.rules.max_owner_bytes) else {
             return Ok(());
         };
         let has = self.records.owner_bytes(owner).await?;
@@ -22,15 +23,14 @@ impl Ferry {
         }
         let shown = |bytes| ByteSize::b(bytes).display().iec();
         let message = format!(
-            "the rule `max_owner_bytes` gives an owner {}; this one has {}, and with all that is asked for it would \
-             have {}",
+            "the rule `max_owner_bytes` gives this owner {}; it has {}, and with all that is asked for it would have {}",
             shown(most),
             shown(has.stored),
             shown(has.total().saturating_add(more))
         );
         Err(Error::new(Code::TooLarge, message).hint(
             "cancel what waits or remove what is no longer needed, or ask whoever runs this to raise \
-             MODELFERRY_MAX_OWNER_BYTES",
+             MODELFERRY_MAX_OWNER_BYTES, or `modelferry owners limit`",
         ))
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use modelferry_providers::{Artifact, Auth, Plan, Sha256};
 
-use super::{Ferry, choose};
+use super::{Ferry, brought, choose};
 use crate::error::{Code, Error};
 use crate::records::{ArtifactRow, EntityFile, UploadDetail};
 use crate::request::ImportRequest;
@@ -38,11 +38,13 @@ impl Ferry {
     pub async fn pin(&self, request: &ImportRequest) -> Result<Plan, Error> {
         let reference = &request.reference;
         let auth = self.tokens.for_request(request);
-        let mut plan = self
-            .providers
-            .of(reference.provider())
-            .resolve(reference, &auth)
-            .await?;
+        let mut plan = match brought::plan(request) {
+            Some(plan) => plan,
+            None => {
+                let provider = self.providers.of(reference.provider());
+                provider.resolve(reference, &auth).await?
+            }
+        };
         let rules = self.rules.for_request(request);
         choose::prefer_safetensors(&mut plan, request, rules.pickle);
         if let Some(sha256) = reference.selection.sha256 {
@@ -59,7 +61,9 @@ impl Ferry {
     pub async fn prove_access(&self, plan: &Plan, auth: &Auth) -> Result<(), Error> {
         let mut asked = HashSet::new();
         let mut questions = Vec::new();
-        for artifact in &plan.artifacts {
+        // Who brought a file need not be asked for it.
+        let asked_for = |artifact: &&Artifact| !brought::is_brought(artifact);
+        for artifact in plan.artifacts.iter().filter(asked_for) {
             if asked.insert(artifact.origin.grant()) {
                 let provider = self.providers.of(artifact.origin.provider());
                 questions.push(provider.may_read(artifact, auth));
@@ -100,6 +104,10 @@ impl Ferry {
     /// # Errors
     /// When records or storage can't be read.
     pub async fn held_blob(&self, artifact: &Artifact) -> Result<Option<(Sha256, u64)>, Error> {
+        if brought::is_brought(artifact) {
+            // To know a hash is not to have the bytes: they have to be brought.
+            return Ok(None);
+        }
         let sha256 = match (
             artifact.digests.sha256,
             artifact.digests.git_sha1,
@@ -120,6 +128,37 @@ impl Ferry {
     }
 }
 
+/// The finished upload of this very request, where its source has not changed
+/// since and this token may still read it: told without resolving, by one
+/// request to most hubs. `None` where that takes a closer look.
+///
+/// # Errors
+/// When the hub asks to be left alone, or records or storage can't be read.
+pub async fn find_current(
+    ferry: &Ferry,
+    request: &ImportRequest,
+) -> Result<Option<UploadDetail>, Error> {
+    let rules = ferry.rules.for_request(request);
+    let Some(plan) = ferry.records.last_plan(request).await? else {
+        return Ok(None);
+    };
+    if rules.admit(&plan, request).is_err() || rules.admit_files(&plan, request).is_err() {
+        return Ok(None);
+    }
+    let Some(held) = find_held(ferry, request, &plan).await? else {
+        return Ok(None);
+    };
+    let provider = ferry.providers.of(plan.provider);
+    let auth = ferry.tokens.for_request(request);
+    if !provider
+        .is_current(&plan, &request.reference, &auth)
+        .await?
+    {
+        return Ok(None);
+    }
+    Ok(Some(held.with_sidecars(ferry, request, &plan).await))
+}
+
 /// The finished upload that already is what this plan asks for: every blob is
 /// still there, and this token may still read the source. Sidecars that it
 /// lacks, and that are asked for now, are written.
@@ -131,6 +170,40 @@ pub async fn find_unchanged(
     request: &ImportRequest,
     plan: &Plan,
 ) -> Result<Option<UploadDetail>, Error> {
+    let Some(held) = find_held(ferry, request, plan).await? else {
+        return Ok(None);
+    };
+    ferry
+        .prove_access(plan, &ferry.tokens.for_request(request))
+        .await?;
+    Ok(Some(held.with_sidecars(ferry, request, plan).await))
+}
+
+/// A finished upload whose blobs are all there.
+struct Held {
+    upload: UploadDetail,
+    files: Vec<EntityFile>,
+}
+
+impl Held {
+    async fn with_sidecars(
+        self,
+        ferry: &Ferry,
+        request: &ImportRequest,
+        plan: &Plan,
+    ) -> UploadDetail {
+        ferry
+            .complete_sidecars(request, plan, &self.upload, &self.files)
+            .await;
+        self.upload
+    }
+}
+
+async fn find_held(
+    ferry: &Ferry,
+    request: &ImportRequest,
+    plan: &Plan,
+) -> Result<Option<Held>, Error> {
     let rules = ferry.rules.for_request(request).fingerprint();
     let Some(earlier) = ferry
         .records
@@ -155,13 +228,10 @@ pub async fn find_unchanged(
             sha256,
         });
     }
-    ferry
-        .prove_access(plan, &ferry.tokens.for_request(request))
-        .await?;
-    ferry
-        .complete_sidecars(request, plan, &earlier, &files)
-        .await;
-    Ok(Some(earlier))
+    Ok(Some(Held {
+        upload: earlier,
+        files,
+    }))
 }
 
 fn expect_sha256(plan: &mut Plan, sha256: Sha256) -> Result<(), Error> {

@@ -338,3 +338,25 @@ fn a_file_that_is_a_model_to_one_reader_and_a_program_to_another_is_refused() {
     );
     assert!(matches!(code, "unsafe_pickle" | "malformed_file"));
 }
+
+/// Weights of a format that nobody knows look like noise: few of them may pass for a pickle.
+#[test]
+fn noise_is_rarely_taken_for_a_pickle() {
+    let refused: Vec<String> = (0..4000)
+        .map(|seed| modelferry_fixtures::Content::seeded(seed, 2048).to_vec())
+        .map(|noise| refusal("weights.bin", &noise))
+        .filter(|(code, _)| *code != "accepted")
+        .map(|(_, message)| message)
+        .collect();
+    assert!(refused.len() <= 4, "{refused:#?}");
+}
+
+/// What it would have run is what counts, with or without an end.
+#[test]
+fn a_cut_pickle_without_a_protocol_is_judged_by_what_it_names() {
+    let whole = b"K\x01cos\nsystem\n(X\x04\0\0\0truetR.";
+    for cut in 14..whole.len() {
+        let (code, message) = refusal("weights.bin", &whole[..cut]);
+        assert_eq!(code, "unsafe_pickle", "{cut}: {message}");
+    }
+}

@@ -8,7 +8,7 @@ use super::{Claim, Records, from_db, from_json, to_db, to_json, word};
 use crate::error::{Code, Error};
 use crate::inspect::Facts;
 use crate::storage::Part;
-use crate::upload::{ArtifactStatus, Verification};
+use crate::upload::{ArtifactStatus, UploadSource, Verification};
 
 /// One file of an upload, as recorded.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,7 +86,8 @@ impl Records {
             claim.upload_id(),
             to_json(plan)?,
             plan_key,
-            plan.provider.as_str(),
+            // No provider has to do with a file that its owner brought.
+            (claim.detail.upload.source != UploadSource::Multipart).then(|| plan.provider.as_str()),
             &plan.name,
             total.map(to_db),
             self.now()

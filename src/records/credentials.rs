@@ -83,6 +83,46 @@ impl Records {
         found.map(Row::read).transpose()
     }
 
+    /// What is stored for any owner.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn all_credentials(&self) -> Result<Vec<CredentialRow>, Error> {
+        let mut conn = self.db.read().await?;
+        let sql = "SELECT owner_id, name, host, key_id, nonce, sealed, created_at, updated_at \
+                   FROM credentials ORDER BY owner_id, name";
+        fetch_all!(conn, Row, sql)?
+            .into_iter()
+            .map(Row::read)
+            .collect()
+    }
+
+    /// Stores the same secret, sealed anew. `false`: it was set or removed
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// When the database can't be written.
+    pub async fn replace_credential(
+        &self,
+        row: &CredentialRow,
+        sealed: &Sealed,
+    ) -> Result<bool, Error> {
+        let mut conn = self.db.read().await?;
+        let replaced = execute!(
+            conn,
+            "UPDATE credentials SET key_id = $3, nonce = $4, sealed = $5 \
+             WHERE owner_id = $1 AND name = $2 AND nonce = $6 AND key_id = $7",
+            &row.owner,
+            row.slot.name(),
+            &sealed.key_id,
+            &sealed.nonce[..],
+            &sealed.sealed[..],
+            &row.sealed.nonce[..],
+            &row.sealed.key_id,
+        )?;
+        Ok(replaced == 1)
+    }
+
     /// Forgets a credential, from the next import on.
     ///
     /// # Errors

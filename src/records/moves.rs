@@ -7,6 +7,7 @@ use super::db::{Tx, execute};
 use super::deliveries::announce_end;
 use super::events::put_status;
 use super::fetches::end_fetches;
+use super::intakes::end_claimed_intake;
 use super::queue::enqueue;
 use super::{Claim, Records, UploadDetail, to_db};
 use crate::error::{Code, Error};
@@ -96,6 +97,7 @@ impl Records {
             return Ok(false);
         };
         insert_entity(&mut tx, claim, entity, self.now()).await?;
+        end_claimed_intake(&mut tx, claim).await?;
         self.end(tx, claim).await?;
         Ok(true)
     }
@@ -105,9 +107,10 @@ impl Records {
     /// # Errors
     /// When the database can't be written.
     pub async fn complete(&self, claim: &Claim) -> Result<bool, Error> {
-        let Some(tx) = self.shifted(claim, &[Validated], Complete, None).await? else {
+        let Some(mut tx) = self.shifted(claim, &[Validated], Complete, None).await? else {
             return Ok(false);
         };
+        end_claimed_intake(&mut tx, claim).await?;
         self.end(tx, claim).await?;
         Ok(true)
     }
@@ -126,7 +129,7 @@ impl Records {
     }
 
     /// Takes a failed upload back to `pending`, with a job of its own again.
-    /// `false`: it is not failed.
+    /// `false`: it is not failed, or one whose parts are gone.
     ///
     /// # Errors
     /// When the database can't be written.
@@ -136,7 +139,8 @@ impl Records {
         let moved = execute!(
             tx,
             "UPDATE uploads SET status = 'pending', error_message = NULL, error_code = NULL, error_hint = NULL, \
-             updated_at = $2 WHERE id = $1 AND status = 'failed'",
+             updated_at = $2 WHERE id = $1 AND status = 'failed' \
+             AND (source <> 'multipart' OR EXISTS (SELECT 1 FROM intakes WHERE upload_id = $1))",
             &detail.upload.id,
             at,
         )?;

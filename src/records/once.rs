@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::db::{Tx, execute, fetch_optional};
-use super::{NewUpload, Records, from_json, to_json};
+use super::intakes::check_open;
+use super::{NewIntake, NewUpload, Records, from_json, to_json};
 use crate::error::{Code, Error};
 use crate::upload::Upload;
 
@@ -42,6 +43,27 @@ impl Records {
         once: Option<Once<'_>>,
         most: u32,
     ) -> Result<Created, Error> {
+        self.create_once(new, None, once, most).await
+    }
+
+    /// What was answered to this request before, if it was made.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn answered(&self, owner: &str, once: Once<'_>) -> Result<Option<Created>, Error> {
+        let mut tx = self.db.write().await?;
+        let found = self.remembered(&mut tx, owner, once).await?;
+        tx.commit().await?;
+        Ok(found)
+    }
+
+    pub(super) async fn create_once(
+        &self,
+        new: &NewUpload<'_>,
+        intake: Option<&NewIntake<'_>>,
+        once: Option<Once<'_>>,
+        most: u32,
+    ) -> Result<Created, Error> {
         let owner = &new.request.owner;
         let mut tx = self.db.write().await?;
         if let Some(once) = once
@@ -49,8 +71,11 @@ impl Records {
         {
             return Ok(found);
         }
-        check_room(&mut tx, owner, most).await?;
-        let upload = self.insert_upload(&mut tx, new).await?;
+        match intake {
+            Some(_) => check_open(&mut tx, owner, most).await?,
+            None => check_room(&mut tx, owner, most).await?,
+        }
+        let upload = self.insert_upload(&mut tx, new, intake).await?;
         if let Some(once) = once {
             let kept = execute!(
                 tx,
@@ -112,17 +137,17 @@ impl Records {
 }
 
 async fn check_room(tx: &mut Tx, owner: &str, most: u32) -> Result<(), Error> {
-    let last = most.saturating_sub(1);
     let full = fetch_optional!(
         tx,
-        (String,),
-        "SELECT id FROM jobs WHERE owner_id = $1 ORDER BY turn LIMIT 1 OFFSET $2",
+        (i64,),
+        "SELECT COALESCE((SELECT max_queued FROM owner_limits WHERE owner_id = $1), $2) FROM jobs WHERE owner_id = $1 \
+         ORDER BY turn LIMIT 1 OFFSET COALESCE((SELECT max_queued FROM owner_limits WHERE owner_id = $1), $2) - 1",
         owner,
-        i64::from(last),
+        i64::from(most),
     )?;
-    if full.is_none() {
+    let Some((most,)) = full else {
         return Ok(());
-    }
+    };
     Err(Error::new(
         Code::RateLimited,
         format!("{most} uploads of this owner are waiting already"),

@@ -9,13 +9,15 @@ use uuid::Uuid;
 use super::db::{Tx, execute, fetch_optional};
 use super::deliveries::announce_end;
 use super::events::put_status;
+use super::intakes::end_intake;
 use super::jobs::{LONGEST_ASKED, millis};
 use super::moves::put_error;
 use super::signals::Signal;
+use super::uploads::read_upload;
 use super::{Claim, Records};
 use crate::error::{Code, Error};
 use crate::request::ImportRequest;
-use crate::upload::UploadStatus;
+use crate::upload::{UploadSource, UploadStatus};
 
 /// Who claims, and on which terms.
 #[derive(Debug, Clone)]
@@ -112,6 +114,22 @@ impl Records {
     /// [`Code::NotFound`] when this owner has none of that id.
     pub async fn cancel(&self, owner: &str, upload: &str) -> Result<bool, Error> {
         let detail = self.get(owner, upload).await?;
+        let hint = match detail.upload.source {
+            UploadSource::Multipart => "make a new upload: the parts of this one are thrown away",
+            _ => "`retry` starts it again",
+        };
+        let error = Error::new(Code::Cancelled, "the upload was cancelled").hint(hint);
+        let end = End {
+            upload,
+            error: &error,
+            abandoned_since: None,
+        };
+        self.end_at_once(&end).await
+    }
+
+    /// Ends an upload whoever works on it. `false`: it is not to be ended.
+    pub(super) async fn end_at_once(&self, end: &End<'_>) -> Result<bool, Error> {
+        let upload = end.upload;
         let mut tx = self.db.write().await?;
         // First the job, as every worker does: whoever is second waits, and none for the other.
         let lock = AssertSqlSafe(format!(
@@ -121,32 +139,36 @@ impl Records {
         fetch_optional!(tx, (String,), lock, upload)?;
         let moved = execute!(
             tx,
-            "UPDATE uploads SET status = 'failed', updated_at = $3 \
-             WHERE id = $1 AND owner_id = $2 AND status IN ('pending', 'validating', 'validated')",
+            "UPDATE uploads SET status = 'failed', updated_at = $2 \
+             WHERE id = $1 AND status IN ('pending', 'validating', 'validated') \
+             AND ($3 IS NULL OR EXISTS (SELECT 1 FROM intakes WHERE upload_id = $1 AND completed_at IS NULL AND asked_at <= $3))",
             upload,
-            owner,
             self.now(),
+            end.abandoned_since,
         )?;
         if moved == 0 {
             return Ok(false);
         }
-        let error =
-            Error::new(Code::Cancelled, "the upload was cancelled").hint("`retry` starts it again");
-        put_error(&mut tx, upload, &error).await?;
+        put_error(&mut tx, upload, end.error).await?;
+        end_intake(&mut tx, upload).await?;
         execute!(tx, "DELETE FROM jobs WHERE upload_id = $1", upload)?;
-        put_status(
-            &mut tx,
-            upload,
-            UploadStatus::Failed,
-            Some(&error),
-            self.now(),
-        )
-        .await?;
+        let failed = UploadStatus::Failed;
+        put_status(&mut tx, upload, failed, Some(end.error), self.now()).await?;
+        let detail = read_upload(&mut tx, upload).await?;
         let receiver = detail.request.webhook.as_ref();
         announce_end(&mut tx, receiver, upload, self.now()).await?;
         tx.commit().await?;
         Ok(true)
     }
+}
+
+/// The end of an upload that no worker brings about.
+pub(super) struct End<'a> {
+    pub upload: &'a str,
+    /// Why.
+    pub error: &'a Error,
+    /// Only one in parts that is open, and was not asked for since.
+    pub abandoned_since: Option<i64>,
 }
 
 /// Puts an upload's job in the queue, in the transaction that makes it

@@ -1,5 +1,9 @@
 //! Syncs: named subscriptions, and in `runs` who runs them and what of.
 
+mod claims;
+mod difference;
+mod items;
+mod prune;
 mod runs;
 
 use chrono::{DateTime, Utc};
@@ -7,8 +11,13 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
-pub use self::runs::{RunCause, RunCounts, RunRow, RunStatus, SyncClaim, SyncItem};
+pub use self::claims::SyncClaim;
+pub use self::difference::{Difference, MOST_NAMED, Named, SavedError};
+pub use self::items::{KnownItem, SyncItem};
+pub use self::prune::Pruned;
+pub use self::runs::{RunCause, RunCounts, RunEnd, RunRow, RunStatus};
 use super::db::{execute, fetch_all, fetch_optional};
+use super::signals::Signal;
 use super::{Records, from_json, time};
 use crate::error::{Code, Error};
 
@@ -29,7 +38,7 @@ pub struct SyncRow {
     pub time_zone: String,
     /// Whether its schedule is out of force.
     pub is_paused: bool,
-    /// When it is due next.
+    /// When it is due next; `None` while it is paused.
     pub next_run_at: Option<DateTime<Utc>>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
@@ -50,6 +59,8 @@ pub struct NewSync<'a> {
     pub cron: &'a str,
     /// In which zone that is meant.
     pub time_zone: &'a str,
+    /// Whether its schedule is out of force from the start.
+    pub is_paused: bool,
     /// When it is due first.
     pub next_run_at: Option<DateTime<Utc>>,
 }
@@ -75,16 +86,12 @@ impl Records {
             new.spec.to_string(),
             new.cron,
             new.time_zone,
-            false,
+            new.is_paused,
             new.next_run_at.map(|at| at.timestamp_millis()),
             self.now(),
         )?;
         if made == 0 {
-            return Err(Error::new(
-                Code::InvalidRequest,
-                format!("there already is a sync named {}", new.name.escape_debug()),
-            )
-            .hint("choose another name, or remove that one first"));
+            return Err(name_in_use(new.name));
         }
         tx.commit().await?;
         self.sync(new.owner, &id).await
@@ -100,40 +107,71 @@ impl Records {
             "SELECT {COLUMNS} FROM syncs WHERE owner_id = $1 AND (id = $2 OR name = $2)"
         ));
         let row = fetch_optional!(conn, Row, sql, owner, id_or_name)?;
-        row.map(Row::read).transpose()?.ok_or_else(|| {
-            Error::new(
-                Code::NotFound,
-                format!("there is no sync {}", id_or_name.escape_debug()),
-            )
-            .hint("`modelferry sync list` shows those there are")
-        })
+        row.map(Row::read)
+            .transpose()?
+            .ok_or_else(|| gone(id_or_name))
     }
 
-    /// Every sync of this owner, by name.
+    /// Syncs of this owner by name: at most `limit` of them after the name `after`.
     ///
     /// # Errors
     /// When the database can't be read.
-    pub async fn syncs(&self, owner: &str) -> Result<Vec<SyncRow>, Error> {
+    pub async fn syncs(
+        &self,
+        owner: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<SyncRow>, Error> {
         let mut conn = self.db.read().await?;
         let sql = AssertSqlSafe(format!(
-            "SELECT {COLUMNS} FROM syncs WHERE owner_id = $1 ORDER BY name"
+            "SELECT {COLUMNS} FROM syncs WHERE owner_id = $1 AND name > $2 ORDER BY name LIMIT $3"
         ));
-        let rows = fetch_all!(conn, Row, sql, owner)?;
+        let rows = fetch_all!(
+            conn,
+            Row,
+            sql,
+            owner,
+            after.unwrap_or_default(),
+            i64::from(limit)
+        )?;
         rows.into_iter().map(Row::read).collect()
     }
 
-    /// Changes what a sync takes and when. A run under way goes on as it began.
+    /// Changes a sync as it stands, in one transaction. A run under way goes
+    /// on as it began.
     ///
     /// # Errors
-    /// [`Code::NotFound`] when it is gone.
-    pub async fn update_sync(&self, sync: &SyncRow) -> Result<(), Error> {
-        let mut conn = self.db.read().await?;
-        let done = execute!(
-            conn,
-            "UPDATE syncs SET spec = $3, cron = $4, time_zone = $5, paused = $6, next_run_at = $7, updated_at = $8 \
-             WHERE owner_id = $1 AND id = $2",
-            &sync.owner_id,
-            &sync.id,
+    /// [`Code::NotFound`] when this owner has none of that id or name,
+    /// [`Code::InvalidRequest`] when the new name is in use, or what `change`
+    /// says: then nothing is changed.
+    pub async fn change_sync(
+        &self,
+        owner: &str,
+        id_or_name: &str,
+        change: impl FnOnce(&mut SyncRow) -> Result<(), Error> + Send,
+    ) -> Result<SyncRow, Error> {
+        let id = self.sync(owner, id_or_name).await?.id;
+        let mut tx = self.db.write().await?;
+        let sql = AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM syncs WHERE id = $1{}",
+            self.db.locking()
+        ));
+        let row = fetch_optional!(tx, Row, sql, &id)?;
+        let mut sync = row.map(Row::read).transpose()?.ok_or_else(|| gone(&id))?;
+        let earlier_name = sync.name.clone();
+        change(&mut sync)?;
+        if sync.name != earlier_name {
+            let sql = "SELECT id FROM syncs WHERE owner_id = $1 AND name = $2";
+            if fetch_optional!(tx, (String,), sql, owner, &sync.name)?.is_some() {
+                return Err(name_in_use(&sync.name));
+            }
+        }
+        execute!(
+            tx,
+            "UPDATE syncs SET name = $2, spec = $3, cron = $4, time_zone = $5, paused = $6, next_run_at = $7, \
+             updated_at = $8 WHERE id = $1",
+            &id,
+            &sync.name,
             sync.spec.to_string(),
             &sync.cron,
             &sync.time_zone,
@@ -141,13 +179,9 @@ impl Records {
             sync.next_run_at.map(|at| at.timestamp_millis()),
             self.now(),
         )?;
-        match done {
-            0 => Err(Error::new(
-                Code::NotFound,
-                format!("the sync {} was removed", sync.name.escape_debug()),
-            )),
-            _ => Ok(()),
-        }
+        tx.signal(Signal::Work).await?;
+        tx.commit().await?;
+        self.sync(owner, &id).await
     }
 
     /// Removes a sync, its runs and its notes. What it imported stays.
@@ -160,6 +194,22 @@ impl Records {
         execute!(conn, "DELETE FROM syncs WHERE id = $1", &sync.id)?;
         Ok(sync)
     }
+}
+
+fn name_in_use(name: &str) -> Error {
+    Error::new(
+        Code::InvalidRequest,
+        format!("there already is a sync named {}", name.escape_debug()),
+    )
+    .hint("choose another name, or remove that one first")
+}
+
+fn gone(id_or_name: &str) -> Error {
+    Error::new(
+        Code::NotFound,
+        format!("there is no sync {}", id_or_name.escape_debug()),
+    )
+    .hint("`modelferry sync list` shows those there are")
 }
 
 #[derive(FromRow)]

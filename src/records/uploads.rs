@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
 use super::db::{Tx, execute, fetch_all, fetch_optional};
-use super::{Records, from_json, time, to_json, word};
+use super::{NewIntake, Records, from_json, time, to_json, word};
 use crate::error::{Code, Error};
 use crate::request::ImportRequest;
 use crate::upload::{Kind, Upload, UploadSource, UploadStatus};
@@ -54,6 +54,11 @@ pub struct Filter {
     pub limit: u32,
 }
 
+/// An id that no upload has. They sort by the time they were made at.
+pub fn new_upload_id() -> String {
+    format!("upload_{}", Uuid::now_v7().simple())
+}
+
 /// The public record and the error's parts.
 pub(super) const COLUMNS: &str = "id, owner_id, author_id, created_at, updated_at, file_name, kind, source, status, asset_options, \
      config, content_type, entity_id, error_message, file_size, job_id, original_file_name, parts, parts_count, \
@@ -66,7 +71,7 @@ impl Records {
     /// When the database can't be written.
     pub async fn create(&self, new: &NewUpload<'_>) -> Result<Upload, Error> {
         let mut tx = self.db.write().await?;
-        let upload = self.insert_upload(&mut tx, new).await?;
+        let upload = self.insert_upload(&mut tx, new, None).await?;
         tx.commit().await?;
         Ok(upload)
     }
@@ -75,8 +80,9 @@ impl Records {
         &self,
         tx: &mut Tx,
         new: &NewUpload<'_>,
+        intake: Option<&NewIntake<'_>>,
     ) -> Result<Upload, Error> {
-        let id = format!("upload_{}", Uuid::now_v7().simple());
+        let id = intake.map_or_else(new_upload_id, |intake| intake.upload.to_owned());
         let job = format!("job_{}", Uuid::now_v7().simple());
         let at = self.now();
         let request = new.request;
@@ -92,14 +98,14 @@ impl Records {
             status: UploadStatus::Pending,
             asset_options: request.asset_options.clone(),
             config: request.config.clone(),
-            content_type: None,
+            content_type: intake.map(|intake| intake.content_type.to_owned()),
             entity_id: None,
             error_message: None,
-            file_size: None,
+            file_size: intake.map(|intake| super::to_db(intake.size)),
             job_id: Some(job),
-            original_file_name: None,
+            original_file_name: intake.map(|intake| intake.original_file_name.to_owned()),
             parts: None,
-            parts_count: None,
+            parts_count: intake.map(|intake| i64::from(intake.parts)),
             provider: None,
             url: request.shown_source(),
         };
@@ -107,8 +113,8 @@ impl Records {
         execute!(
             tx,
             "INSERT INTO uploads (id, owner_id, author_id, created_at, updated_at, file_name, kind, source, status, \
-             asset_options, config, job_id, url, request, request_key) \
-             VALUES ($1, $2, $3, $4, $4, $5, $6, $7, 'pending', $8, $9, $10, $11, $12, $13)",
+             asset_options, config, job_id, url, request, request_key, sync_id, sync_subject) \
+             VALUES ($1, $2, $3, $4, $4, $5, $6, $7, 'pending', $8, $9, $10, $11, $12, $13, $14, $15)",
             &upload.id,
             &upload.owner_id,
             &upload.author_id,
@@ -122,8 +128,14 @@ impl Records {
             &upload.url,
             to_json(request)?,
             request.key(),
+            request.sync.as_ref().map(|of| of.id.as_str()),
+            request.sync.as_ref().map(|of| of.subject.as_str()),
         )?;
-        super::queue::enqueue(tx, job, &upload.id, request, at).await?;
+        match intake {
+            // It has a job once its parts are there.
+            Some(intake) => self.insert_intake(tx, &upload.owner_id, intake).await?,
+            None => super::queue::enqueue(tx, job, &upload.id, request, at).await?,
+        }
         Ok(upload)
     }
 
@@ -165,6 +177,41 @@ impl Records {
                 .as_ref()
                 .is_none_or(|error| error.code.keeps_staged())
         }))
+    }
+
+    /// The newest upload of this very request that ended well.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn find_imported(
+        &self,
+        request: &ImportRequest,
+    ) -> Result<Option<UploadDetail>, Error> {
+        self.one(
+            "owner_id = $1 AND request_key = $2 AND status IN ('imported', 'complete') \
+             ORDER BY created_at DESC, id DESC LIMIT 1",
+            &request.owner,
+            &request.key(),
+        )
+        .await
+    }
+
+    /// What this very request last came to, when that was imported.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn last_plan(&self, request: &ImportRequest) -> Result<Option<Plan>, Error> {
+        let mut conn = self.db.read().await?;
+        let row = fetch_optional!(
+            conn,
+            (Option<String>,),
+            "SELECT plan FROM uploads WHERE owner_id = $1 AND request_key = $2 \
+             AND status IN ('imported', 'complete') ORDER BY created_at DESC, id DESC LIMIT 1",
+            &request.owner,
+            request.key(),
+        )?;
+        let plan = row.and_then(|(plan,)| plan);
+        plan.map(|text| from_json("a plan", &text)).transpose()
     }
 
     /// The newest finished upload of this owner that came to the same plan.

@@ -44,6 +44,49 @@ impl Records {
         Ok(rows.into_iter().map(Row::read).collect())
     }
 
+    /// The secrets of every owner.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn all_webhook_secrets(&self) -> Result<Vec<(String, WebhookSecretRow)>, Error> {
+        let mut conn = self.db.read().await?;
+        let owners = fetch_all!(
+            conn,
+            (String,),
+            "SELECT DISTINCT owner_id FROM webhook_secrets ORDER BY owner_id",
+        )?;
+        drop(conn);
+        let mut all = Vec::new();
+        for (owner,) in owners {
+            let rows = self.webhook_secrets(&owner).await?;
+            all.extend(rows.into_iter().map(|row| (owner.clone(), row)));
+        }
+        Ok(all)
+    }
+
+    /// Stores the same secret, sealed anew. `false`: it is no longer there.
+    ///
+    /// # Errors
+    /// When the database can't be written.
+    pub async fn replace_webhook_secret(
+        &self,
+        owner: &str,
+        row: &WebhookSecretRow,
+        sealed: &Sealed,
+    ) -> Result<bool, Error> {
+        let mut conn = self.db.read().await?;
+        let replaced = execute!(
+            conn,
+            "UPDATE webhook_secrets SET key_id = $3, nonce = $4, sealed = $5 WHERE owner_id = $1 AND number = $2",
+            owner,
+            row.number,
+            &sealed.key_id,
+            &sealed.nonce[..],
+            &sealed.sealed[..],
+        )?;
+        Ok(replaced == 1)
+    }
+
     /// Keeps a secret as this owner's `number`th, and has earlier ones end
     /// after `overlap`. `false`: somebody else was faster, and theirs holds.
     ///

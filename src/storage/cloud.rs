@@ -11,12 +11,14 @@ mod connect;
 mod content;
 mod copy;
 mod failure;
+mod intake;
 mod signed;
 mod staging;
 
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,8 +26,9 @@ use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt, TryStreamExt};
 use modelferry_providers::Sha256;
 use object_store::path::Path as ObjectPath;
-use object_store::signer::{Method, SignedUrlOptions};
+use object_store::signer::Method;
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStoreExt, PutPayload};
+use tokio::sync::Semaphore;
 
 use self::connect::Client;
 pub use self::connect::Tuning;
@@ -34,8 +37,8 @@ use self::failure::Failure;
 use self::staging::{Handle, Held};
 use super::place::{Bucket, Variables};
 use super::{
-    BlobEntry, ByteStream, Content, Expected, Part, StageName, Staged, StagedUpload, Storage,
-    StorageError, StorageKey, Stray,
+    BlobEntry, ByteStream, Content, Expected, Intake, Part, StageName, Staged, StagedUpload,
+    Storage, StorageError, StorageKey, Stray,
 };
 
 /// Requests side by side where one call needs many.
@@ -47,6 +50,9 @@ pub struct CloudStorage {
     bucket: Bucket,
     tuning: Tuning,
     held: Held,
+    /// Whether the store lists the parts of an unfinished upload, once that is known.
+    lists_parts: OnceLock<bool>,
+    taking: Semaphore,
 }
 
 impl fmt::Debug for CloudStorage {
@@ -70,6 +76,8 @@ impl CloudStorage {
             bucket: bucket.clone(),
             tuning,
             held: Held::default(),
+            lists_parts: OnceLock::new(),
+            taking: Semaphore::new(intake::AT_ONCE),
         })
     }
 
@@ -122,6 +130,30 @@ impl CloudStorage {
         }
     }
 
+    /// Streams an object's bytes of this range, which is not empty.
+    async fn read_object(
+        &self,
+        path: &ObjectPath,
+        range: Range<u64>,
+    ) -> Result<ByteStream, StorageError> {
+        let options = GetOptions {
+            range: Some(GetRange::Bounded(range)),
+            ..GetOptions::default()
+        };
+        let doing = format!("read {path}");
+        let answer = match self.client.objects().get_opts(path, options).await {
+            Ok(answer) => answer,
+            Err(object_store::Error::NotFound { .. }) => {
+                return Err(StorageError::Missing(self.below_root(path)));
+            }
+            Err(error) => return Err(self.explain(&doing, &error)),
+        };
+        let bucket = self.bucket.clone();
+        let bytes = answer.into_stream();
+        let explained = bytes.map_err(move |error| Failure::of(&error).explain(&bucket, &doing));
+        Ok(explained.boxed())
+    }
+
     fn list(&self, name: &str) -> BoxStream<'_, Result<ObjectMeta, StorageError>> {
         let path = self.at(name);
         let what = format!("list {path}");
@@ -131,6 +163,10 @@ impl CloudStorage {
             .map_err(move |error| self.explain(&what, &error))
             .boxed()
     }
+}
+
+fn not_put_together(name: &StageName) -> StorageError {
+    StorageError::Failed(format!("the parts of {name} are not put together yet"))
 }
 
 #[async_trait]
@@ -154,6 +190,7 @@ impl Storage for CloudStorage {
                 Ok(self.stat(&StorageKey::Blob(sha256)).await? == Some(size))
             }
             Handle::Parts(parts) => self.is_under_way(&staged.name, &parts).await,
+            Handle::Brought => Ok(!self.brought(staged).await?.is_empty()),
         }
     }
 
@@ -175,6 +212,7 @@ impl Storage for CloudStorage {
                 self.write_whole(&sha256, is_whole, bytes).await?
             }
             Handle::Parts(parts) => self.write_one(&staged.name, &parts, number, bytes).await?,
+            Handle::Brought => return Err(not_put_together(&staged.name)),
         };
         Ok(Part {
             number,
@@ -204,6 +242,7 @@ impl Storage for CloudStorage {
                 self.publish_parts(&staged.name, &upload, parts, sha256, size)
                     .await
             }
+            Handle::Brought => Err(not_put_together(&staged.name)),
         }
     }
 
@@ -283,23 +322,10 @@ impl Storage for CloudStorage {
                 None => Err(StorageError::Missing(key.object_name())),
             };
         }
-        let path = self.key(key);
-        let options = GetOptions {
-            range: Some(GetRange::Bounded(range)),
-            ..GetOptions::default()
-        };
-        let doing = format!("read {path}");
-        let answer = match self.client.objects().get_opts(&path, options).await {
-            Ok(answer) => answer,
-            Err(object_store::Error::NotFound { .. }) => {
-                return Err(StorageError::Missing(key.object_name()));
-            }
-            Err(error) => return Err(self.explain(&doing, &error)),
-        };
-        let bucket = self.bucket.clone();
-        let bytes = answer.into_stream();
-        let explained = bytes.map_err(move |error| Failure::of(&error).explain(&bucket, &doing));
-        Ok(explained.boxed())
+        match self.read_object(&self.key(key), range).await {
+            Err(StorageError::Missing(_)) => Err(StorageError::Missing(key.object_name())),
+            read => read,
+        }
     }
 
     async fn presign_get(
@@ -312,29 +338,6 @@ impl Storage for CloudStorage {
             .client
             .signer()
             .signed_url(Method::GET, &path, expires)
-            .await;
-        url.map(|url| Some(url.to_string()))
-            .map_err(|error| self.explain(&format!("sign a URL for {path}"), &error))
-    }
-
-    async fn presign_part(
-        &self,
-        staged: &Staged,
-        number: u32,
-        expires: Duration,
-    ) -> Result<Option<String>, StorageError> {
-        let (Client::S3(..), Handle::Parts(parts)) = (&self.client, Handle::read(staged)?) else {
-            return Ok(None);
-        };
-        let path = self.at(&parts.object(&staged.name));
-        let query = [
-            ("partNumber", (number + 1).to_string()),
-            ("uploadId", parts.id.clone()),
-        ];
-        let options = SignedUrlOptions::new().with_query(query);
-        let signer = self.client.signer();
-        let url = signer
-            .signed_url_opts(Method::PUT, &path, expires, &options)
             .await;
         url.map(|url| Some(url.to_string()))
             .map_err(|error| self.explain(&format!("sign a URL for {path}"), &error))

@@ -1,5 +1,6 @@
 //! A local folder: staged beside the blobs, fsynced, then renamed into place.
 
+mod intake;
 mod listing;
 
 use std::fs::{self, File, OpenOptions};
@@ -80,6 +81,44 @@ impl LocalStorage {
                 "the thread that was to {doing} died"
             )))
         })
+    }
+
+    /// Streams these bytes of a file, which is called `name` when it is not there.
+    async fn read_file(
+        &self,
+        path: PathBuf,
+        name: String,
+        range: Range<u64>,
+    ) -> Result<ByteStream, StorageError> {
+        let opened = self
+            .blocking("open", path.clone(), move |path| {
+                let Some(mut file) = found(File::open(path))? else {
+                    return Ok(None);
+                };
+                file.seek(SeekFrom::Start(range.start))?;
+                Ok(Some(file.take(range.end.saturating_sub(range.start))))
+            })
+            .await?;
+        let Some(file) = opened else {
+            return Err(StorageError::Missing(name));
+        };
+        let this = self.clone();
+        let chunks = stream::try_unfold(file, move |mut file| {
+            let (this, path) = (this.clone(), path.clone());
+            async move {
+                if file.limit() == 0 {
+                    return Ok(None);
+                }
+                let next = this.blocking("read", path, move |_| {
+                    let mut chunk = Vec::new();
+                    (&mut file).take(CHUNK).read_to_end(&mut chunk)?;
+                    Ok((chunk, file))
+                });
+                let (chunk, file) = next.await?;
+                Ok((!chunk.is_empty()).then(|| (Bytes::from(chunk), file)))
+            }
+        });
+        Ok(chunks.boxed())
     }
 }
 
@@ -183,8 +222,10 @@ impl Storage for LocalStorage {
     }
 
     async fn discard(&self, name: &StageName) -> Result<(), StorageError> {
-        self.blocking("discard", self.stage_path(name), |path| {
+        let parts = self.parts_path(name);
+        self.blocking("discard", self.stage_path(name), move |path| {
             found(fs::remove_file(path))?;
+            found(fs::remove_dir_all(parts))?;
             remove_empty_parent(path);
             Ok(())
         })
@@ -272,50 +313,13 @@ impl Storage for LocalStorage {
     }
 
     async fn read(&self, key: &StorageKey, range: Range<u64>) -> Result<ByteStream, StorageError> {
-        let name = key.object_name();
-        let opened = self
-            .blocking("open", self.path(key), move |path| {
-                let Some(mut file) = found(File::open(path))? else {
-                    return Ok(None);
-                };
-                file.seek(SeekFrom::Start(range.start))?;
-                Ok(Some(file.take(range.end.saturating_sub(range.start))))
-            })
-            .await?;
-        let Some(file) = opened else {
-            return Err(StorageError::Missing(name));
-        };
-        let (this, path) = (self.clone(), self.path(key));
-        let chunks = stream::try_unfold(file, move |mut file| {
-            let (this, path) = (this.clone(), path.clone());
-            async move {
-                if file.limit() == 0 {
-                    return Ok(None);
-                }
-                let next = this.blocking("read", path, move |_| {
-                    let mut chunk = Vec::new();
-                    (&mut file).take(CHUNK).read_to_end(&mut chunk)?;
-                    Ok((chunk, file))
-                });
-                let (chunk, file) = next.await?;
-                Ok((!chunk.is_empty()).then(|| (Bytes::from(chunk), file)))
-            }
-        });
-        Ok(chunks.boxed())
+        self.read_file(self.path(key), key.object_name(), range)
+            .await
     }
 
     async fn presign_get(
         &self,
         _: &StorageKey,
-        _: Duration,
-    ) -> Result<Option<String>, StorageError> {
-        Ok(None)
-    }
-
-    async fn presign_part(
-        &self,
-        _: &Staged,
-        _: u32,
         _: Duration,
     ) -> Result<Option<String>, StorageError> {
         Ok(None)
@@ -374,16 +378,21 @@ fn existing_file(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Writes a file that is locked until it is whole. Returns it, still locked.
-fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> io::Result<File> {
-    let mut file = loop {
+/// Makes a file that is locked, so that no process that starts sweeps it away.
+fn new_locked_file(path: &Path) -> io::Result<File> {
+    loop {
         let file = new_file(path)?;
         file.lock()?;
-        // A process that starts sweeps what is not locked: it may have come in between.
+        // One that started may have come in between.
         if file.metadata()?.nlink() > 0 {
-            break file;
+            return Ok(file);
         }
-    };
+    }
+}
+
+/// Writes a file that is locked until it is whole. Returns it, still locked.
+fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> io::Result<File> {
+    let mut file = new_locked_file(path)?;
     file.write_all(bytes)?;
     file.set_permissions(fs::Permissions::from_mode(mode))?;
     file.sync_all()?;

@@ -4,25 +4,31 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use chrono::{DateTime, Utc};
-use modelferry_providers::glob::Globs;
+use modelferry_providers::glob::{BadGlob, Globs};
 use modelferry_providers::listing::Listed;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::error::{Code, Error};
 
-/// What a sync takes of a list. Empty: everything.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The most words in one place of a filter.
+const MOST_WORDS: usize = 1000;
+/// The most that `newest` may ask for: so many are held in memory.
+const MOST_NEWEST: u32 = 1_000_000;
+
+/// What a sync takes of a list, and of each of its sources. Empty: everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Filter {
     /// Globs of which an entry's name must match one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub names: Vec<String>,
+    pub name: Vec<String>,
     /// Base models of which it must have one, in any case of letters.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub base_models: Vec<String>,
+    pub base_model: Vec<String>,
     /// The hub's types of which it must be one, in any case of letters.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub types: Vec<String>,
+    #[serde(rename = "type", skip_serializing_if = "Vec::is_empty")]
+    pub model_type: Vec<String>,
     /// Largest size in bytes. One that the list does not tell is looked at
     /// once it is resolved.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,76 +38,81 @@ pub struct Filter {
     pub newest: Option<u32>,
     /// Only those changed at or after this.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub since: Option<DateTime<Utc>>,
+    /// Globs of which a source's file must match one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<String>,
+    /// Globs of which a source's file must match none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
 }
 
 impl Filter {
     /// Makes it ready for use.
     ///
     /// # Errors
-    /// [`Code::InvalidRequest`] for a glob that can't be read, or a `newest` of 0.
+    /// [`Code::InvalidRequest`] for a glob that can't be read, a `newest` of 0
+    /// or of over a million, or more than a thousand words in one place.
     pub fn compile(&self) -> Result<Sieve, Error> {
-        let names = Globs::new(&self.names, &[])
-            .map_err(|error| Error::new(Code::InvalidRequest, error.to_string()))?;
-        if self.newest == Some(0) {
-            return Err(Error::new(
+        let unreadable = |error: BadGlob| {
+            Error::new(Code::InvalidRequest, error.to_string())
+                .hint("leave the glob out to take everything")
+        };
+        let names = Globs::new(&self.name, &[]).map_err(unreadable)?;
+        Globs::new(&self.include, &self.exclude).map_err(unreadable)?;
+        for (what, words) in [
+            ("name", &self.name),
+            ("baseModel", &self.base_model),
+            ("type", &self.model_type),
+            ("include", &self.include),
+            ("exclude", &self.exclude),
+        ] {
+            if words.len() > MOST_WORDS {
+                let message = format!("the filter {what} has over {MOST_WORDS} words");
+                return Err(Error::new(Code::InvalidRequest, message).hint("use fewer, wider ones"));
+            }
+        }
+        match self.newest {
+            Some(0) => Err(Error::new(
                 Code::InvalidRequest,
                 "the newest 0 of a list are none of it",
             )
-            .hint("leave it out to take them all"));
+            .hint("leave it out to take them all")),
+            Some(newest) if newest > MOST_NEWEST => Err(Error::new(
+                Code::InvalidRequest,
+                format!("the newest {newest} of a list are more than any has"),
+            )
+            .hint("leave it out to take them all")),
+            _ => Ok(Sieve {
+                filter: self.clone(),
+                names,
+            }),
         }
-        Ok(Sieve {
-            filter: self.clone(),
-            names,
-            newest: BinaryHeap::new(),
-            taken: Vec::new(),
-        })
+    }
+
+    /// Whether an import comes to less than this anyway; `false` where only
+    /// resolving it tells.
+    pub fn is_small_enough(&self, entry: &Listed) -> bool {
+        match (self.max_size, entry.size) {
+            (None, _) => true,
+            (Some(most), Some(size)) => size <= most,
+            (Some(_), None) => false,
+        }
     }
 }
 
-/// Takes a list's entries one by one and keeps those that are wanted: all of
-/// them, or with `newest` never more than that many at a time.
+/// Tells of a list's entries which are wanted.
 #[derive(Debug)]
 pub struct Sieve {
     filter: Filter,
     names: Globs,
-    newest: BinaryHeap<Reverse<Dated>>,
-    taken: Vec<Listed>,
 }
 
 impl Sieve {
-    /// Looks at one entry. Tells whether it fits, before `newest` is asked.
-    pub fn offer(&mut self, entry: Listed) -> bool {
-        if !self.fits(&entry) {
-            return false;
-        }
-        let Some(newest) = self.filter.newest else {
-            self.taken.push(entry);
-            return true;
-        };
-        self.newest.push(Reverse(Dated {
-            updated: entry.updated.unwrap_or(i64::MIN),
-            entry,
-        }));
-        if self.newest.len() > newest as usize {
-            self.newest.pop();
-        }
-        true
-    }
-
-    /// What was kept: in the list's order, or with `newest` the newest first.
-    pub fn finish(self) -> Vec<Listed> {
-        if self.filter.newest.is_none() {
-            return self.taken;
-        }
-        let oldest_last = self.newest.into_sorted_vec();
-        oldest_last
-            .into_iter()
-            .map(|Reverse(dated)| dated.entry)
-            .collect()
-    }
-
-    fn fits(&self, entry: &Listed) -> bool {
+    /// Whether an entry fits, as far as the list tells; how many there may be
+    /// is not asked here.
+    pub fn fits(&self, entry: &Listed) -> bool {
         let filter = &self.filter;
         let one_of = |wanted: &[String], held: &Option<String>| {
             let is_held = |word: &String| {
@@ -110,40 +121,87 @@ impl Sieve {
             };
             wanted.is_empty() || wanted.iter().any(is_held)
         };
-        let small = |most: u64| entry.size.is_none_or(|size| size <= most);
+        // Where files are chosen, or old ones count too, what is imported may be less.
+        let may_be_less =
+            entry.is_at_most || !filter.include.is_empty() || !filter.exclude.is_empty();
+        let small = |most: u64| may_be_less || entry.size.is_none_or(|size| size <= most);
         let late = |since: DateTime<Utc>| {
             entry
                 .updated
                 .is_none_or(|updated| updated >= since.timestamp())
         };
         self.names.wants(&entry.name)
-            && one_of(&filter.base_models, &entry.base_model)
-            && one_of(&filter.types, &entry.model_type)
+            && one_of(&filter.base_model, &entry.base_model)
+            && one_of(&filter.model_type, &entry.model_type)
             && filter.max_size.is_none_or(small)
             && filter.since.is_none_or(late)
     }
 }
 
-/// An entry in the order of its date; the name decides between equals, so
-/// that two runs over the same list keep the same ones.
-#[derive(Debug, PartialEq, Eq)]
-struct Dated {
-    updated: i64,
-    entry: Listed,
+/// The newest of what it is given, never more than so many at a time.
+#[derive(Debug)]
+pub struct Newest<T> {
+    most: usize,
+    kept: BinaryHeap<Reverse<Dated<T>>>,
 }
 
-impl Ord for Dated {
+impl<T> Newest<T> {
+    /// Keeps at most so many.
+    pub fn new(most: u32) -> Self {
+        Self {
+            most: most as usize,
+            kept: BinaryHeap::new(),
+        }
+    }
+
+    /// Takes one that changed then; one without a date is older than any. The
+    /// name decides between equals, so that two runs over the same list keep
+    /// the same ones.
+    pub fn offer(&mut self, updated: Option<i64>, name: &str, value: T) {
+        self.kept.push(Reverse(Dated {
+            updated: updated.unwrap_or(i64::MIN),
+            name: name.to_owned(),
+            value,
+        }));
+        if self.kept.len() > self.most {
+            self.kept.pop();
+        }
+    }
+
+    /// What was kept, the newest first.
+    pub fn finish(self) -> Vec<T> {
+        let newest_first = self.kept.into_sorted_vec().into_iter();
+        newest_first.map(|Reverse(dated)| dated.value).collect()
+    }
+}
+
+#[derive(Debug)]
+struct Dated<T> {
+    updated: i64,
+    name: String,
+    value: T,
+}
+
+impl<T> Ord for Dated<T> {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        let by_name = other.entry.source.cmp(&self.entry.source);
+        let by_name = other.name.cmp(&self.name);
         self.updated.cmp(&other.updated).then(by_name)
     }
 }
 
-impl PartialOrd for Dated {
+impl<T> PartialOrd for Dated<T> {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
+
+impl<T> PartialEq for Dated<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl<T> Eq for Dated<T> {}
 
 #[cfg(test)]
 mod tests {
@@ -152,22 +210,19 @@ mod tests {
     fn entry(name: &str, updated: Option<i64>) -> Listed {
         Listed {
             source: name.into(),
+            subject: name.into(),
             name: name.into(),
             revision: None,
             updated,
             model_type: Some("LORA".into()),
             base_model: Some("Pony".into()),
             size: Some(1_000),
+            is_at_most: false,
         }
     }
 
-    fn kept(filter: Filter, entries: Vec<Listed>) -> Vec<String> {
-        let mut sieve = filter.compile().unwrap();
-        for entry in entries {
-            sieve.offer(entry);
-        }
-        let names = sieve.finish().into_iter().map(|entry| entry.name);
-        names.collect()
+    fn fits(filter: &Filter, entry: &Listed) -> bool {
+        filter.compile().unwrap().fits(entry)
     }
 
     #[test]
@@ -177,42 +232,42 @@ mod tests {
             (Filter::default(), true),
             (
                 Filter {
-                    names: words("acme/*"),
+                    name: words("acme/*"),
                     ..Filter::default()
                 },
                 true,
             ),
             (
                 Filter {
-                    names: words("other/*"),
+                    name: words("other/*"),
                     ..Filter::default()
                 },
                 false,
             ),
             (
                 Filter {
-                    base_models: words("pony"),
+                    base_model: words("pony"),
                     ..Filter::default()
                 },
                 true,
             ),
             (
                 Filter {
-                    base_models: words("SDXL 1.0"),
+                    base_model: words("SDXL 1.0"),
                     ..Filter::default()
                 },
                 false,
             ),
             (
                 Filter {
-                    types: words("lora"),
+                    model_type: words("lora"),
                     ..Filter::default()
                 },
                 true,
             ),
             (
                 Filter {
-                    types: words("Checkpoint"),
+                    model_type: words("Checkpoint"),
                     ..Filter::default()
                 },
                 false,
@@ -247,8 +302,8 @@ mod tests {
             ),
         ];
         for (filter, is_kept) in cases {
-            let found = kept(filter.clone(), vec![entry("acme/x", Some(5))]);
-            assert_eq!(found.len(), usize::from(is_kept), "{filter:?}");
+            let found = fits(&filter, &entry("acme/x", Some(5)));
+            assert_eq!(found, is_kept, "{filter:?}");
         }
     }
 
@@ -266,27 +321,45 @@ mod tests {
             ..Filter::default()
         };
         let by_type = Filter {
-            types: vec!["LORA".into()],
+            model_type: vec!["LORA".into()],
             ..Filter::default()
         };
-        assert_eq!(kept(by_size_and_date, vec![untold.clone()]).len(), 1);
-        assert_eq!(kept(by_type, vec![untold]).len(), 0);
+        assert!(fits(&by_size_and_date, &untold));
+        assert!(!fits(&by_type, &untold));
+    }
+
+    #[test]
+    fn a_size_that_counts_too_much_rules_nothing_out() {
+        let small = Filter {
+            max_size: Some(1),
+            ..Filter::default()
+        };
+        let whole = Listed {
+            is_at_most: true,
+            ..entry("acme/x", None)
+        };
+        assert!(!fits(&small, &entry("acme/x", None)));
+        assert!(fits(&small, &whole) && !small.is_small_enough(&whole));
+        let some_files = Filter {
+            include: vec!["*.gguf".into()],
+            ..small
+        };
+        assert!(fits(&some_files, &entry("acme/x", None)));
     }
 
     #[test]
     fn the_newest_come_first_and_no_more_of_them_than_asked_for() {
-        let filter = Filter {
-            newest: Some(2),
-            ..Filter::default()
-        };
-        let entries = vec![
-            entry("a", Some(1)),
-            entry("b", Some(9)),
-            entry("c", None),
-            entry("d", Some(5)),
-            entry("e", Some(5)),
-        ];
-        assert_eq!(kept(filter, entries), ["b", "d"]);
+        let mut newest = Newest::new(2);
+        for (name, updated) in [
+            ("a", Some(1)),
+            ("b", Some(9)),
+            ("c", None),
+            ("d", Some(5)),
+            ("e", Some(5)),
+        ] {
+            newest.offer(updated, name, name);
+        }
+        assert_eq!(newest.finish(), ["b", "d"]);
     }
 
     #[test]
@@ -296,7 +369,7 @@ mod tests {
             ..Filter::default()
         };
         let unreadable = Filter {
-            names: vec![String::new()],
+            name: vec![String::new()],
             ..Filter::default()
         };
         for filter in [none, unreadable] {

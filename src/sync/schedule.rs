@@ -30,8 +30,7 @@ impl Schedule {
     /// comes true, or a zone that does not exist.
     pub fn parse(expression: &str, zone: &str) -> Result<Self, Error> {
         let zone = Tz::from_str(zone.trim()).map_err(|_| {
-            invalid(format!("there is no time zone {}", quoted(zone)))
-                .hint("use an IANA name such as Europe/Berlin or UTC")
+            invalid(format!("there is no time zone {}", quoted(zone))).hint(zone_hint(zone))
         })?;
         let parser = CronParser::builder().seconds(Seconds::Disallowed).build();
         let cron = parser.parse(expression.trim()).map_err(|error| {
@@ -48,7 +47,7 @@ impl Schedule {
         };
         if schedule.next_after(Utc::now()).is_none() {
             return Err(invalid(format!("{} never comes true", quoted(expression)))
-                .hint("name a day that exists: `0 3 31 2 *` has none"));
+                .hint("name a day that its months have: no February has 30 days"));
         }
         Ok(schedule)
     }
@@ -72,8 +71,47 @@ impl Schedule {
 
     /// What it means, in words.
     pub fn in_words(&self) -> String {
-        self.cron.describe()
+        self.cron.describe().trim_end_matches('.').to_owned()
     }
+}
+
+/// Names of zones near to one that does not exist: with the letters of
+/// another case, a city alone, a typing slip.
+fn zone_hint(text: &str) -> String {
+    let plain = |name: &str| name.to_lowercase().replace([' ', '-'], "_");
+    let wanted = plain(text.trim());
+    let distance = |zone: &Tz| {
+        let name = plain(zone.name());
+        let city = name.rsplit('/').next().unwrap_or(&name);
+        edits(&name, &wanted).min(edits(city, &wanted))
+    };
+    let mut near: Vec<(usize, &str)> = chrono_tz::TZ_VARIANTS
+        .iter()
+        .map(|zone| (distance(zone), zone.name()))
+        .filter(|(distance, _)| *distance <= 2.min(wanted.len() / 3))
+        .collect();
+    near.sort_unstable();
+    let names: Vec<&str> = near.iter().take(3).map(|(_, name)| *name).collect();
+    if names.is_empty() {
+        return "use an IANA name such as Europe/Berlin or UTC".to_owned();
+    }
+    format!("did you mean {}?", names.join(" or "))
+}
+
+/// How many letters have to be added, dropped or replaced (Levenshtein).
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, letter) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, other) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != *other);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
 }
 
 fn invalid(message: String) -> Error {
@@ -150,6 +188,22 @@ mod tests {
             let error = Schedule::parse(expression, zone).unwrap_err();
             assert_eq!(error.code, Code::InvalidRequest, "{expression} {zone}");
             assert!(error.message.contains(says), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn a_zone_that_does_not_exist_is_told_its_neighbours() {
+        for (zone, says) in [
+            ("europe/berlin", "Europe/Berlin"),
+            ("Berlin", "Europe/Berlin"),
+            ("Europe/Berlni", "Europe/Berlin"),
+            ("new york", "America/New_York"),
+            ("Asia/Tokio", "Asia/Tokyo"),
+            ("Mars/Olympus", "such as Europe/Berlin"),
+            ("", "such as Europe/Berlin"),
+        ] {
+            let hint = Schedule::parse("0 3 * * *", zone).unwrap_err().hint;
+            assert!(hint.as_ref().unwrap().contains(says), "{zone}: {hint:?}");
         }
     }
 

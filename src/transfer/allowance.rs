@@ -7,22 +7,31 @@ use tokio::time::Instant;
 
 /// What a file begins with.
 const FIRST: usize = 4;
+/// So many bytes a connection tell how fast it comes: little, so that the first
+/// step up is taken soon, and more than a socket's buffers hold.
+const TELLING: u64 = 2 * 1024 * 1024;
 /// More connections have to bring at least so much more.
 const WORTHWHILE: f64 = 1.15;
 /// After a try that brought nothing, or a push-back, nothing changes for so long.
 const REST: Duration = Duration::from_secs(10);
 
-/// Learns from ranges as they come.
+/// Learns from bytes and ranges as they come.
+///
+/// A step up is taken early, by the bytes that came. Whether it pays is judged
+/// late, by whole ranges that were asked for after it: what new connections
+/// bring shows only once they have begun to bring it.
 #[derive(Debug)]
 pub struct Allowance {
     lanes: usize,
     most: usize,
-    /// Lanes and rate before the last step up.
-    before: Option<(usize, f64)>,
-    /// Since when, and how much came by now, with so many lanes.
+    /// Since when there are so many lanes.
     since: Instant,
-    bytes: u64,
-    ranges: usize,
+    /// Bytes that had come by then.
+    from: u64,
+    /// Lanes and rate before the last step up, until that is judged.
+    before: Option<(usize, f64)>,
+    /// Rates of the ranges that were asked for since then.
+    rates: Vec<f64>,
     rests_until: Option<Instant>,
 }
 
@@ -32,10 +41,10 @@ impl Allowance {
         Self {
             lanes: FIRST.min(most.max(1)),
             most: most.max(1),
-            before: None,
             since: Instant::now(),
-            bytes: 0,
-            ranges: 0,
+            from: 0,
+            before: None,
+            rates: Vec::new(),
             rests_until: None,
         }
     }
@@ -45,50 +54,70 @@ impl Allowance {
         self.lanes
     }
 
-    /// Whether it has found its number, for now.
-    pub fn is_settled(&self) -> bool {
-        self.lanes == self.most || self.rests_until.is_some_and(|until| Instant::now() < until)
+    /// Never more lanes than this.
+    pub fn most(&self) -> usize {
+        self.most
     }
 
-    /// A range came.
-    pub fn came(&mut self, bytes: u64) {
-        self.bytes += bytes;
-        self.ranges += 1;
-        if self.ranges < self.lanes {
+    /// Whether the bytes that come decide about a step up.
+    pub fn looks_at_bytes(&self) -> bool {
+        self.before.is_none() && self.lanes < self.most && !self.rests()
+    }
+
+    /// So many bytes have come by now, in all.
+    pub fn have_come(&mut self, bytes: u64) {
+        let news = bytes.saturating_sub(self.from);
+        if !self.looks_at_bytes() || news < TELLING * self.lanes as u64 {
             return;
         }
-        let elapsed = self.since.elapsed().as_secs_f64().max(1e-6);
-        let rate = self.bytes as f64 / elapsed;
-        let before = self.before.take();
-        match before {
-            _ if self.rests_until.is_some_and(|until| Instant::now() < until) => {}
-            Some((lanes, slower)) if rate < slower * WORTHWHILE => {
-                self.change(lanes);
-                self.rests_until = Some(Instant::now() + REST);
-                return;
-            }
-            _ if self.lanes < self.most => {
-                self.before = Some((self.lanes, rate));
-                self.change((self.lanes * 2).min(self.most));
-                return;
-            }
-            _ => {}
+        let rate = news as f64 / self.since.elapsed().as_secs_f64().max(1e-6);
+        self.before = Some((self.lanes, rate));
+        self.change((self.lanes * 2).min(self.most), bytes);
+    }
+
+    /// A range that was asked for at `began` came whole; `so_far` came in all.
+    pub fn came(&mut self, bytes: u64, began: Instant, so_far: u64) {
+        let Some((fewer, slower)) = self.before else {
+            return;
+        };
+        if began < self.since {
+            return;
         }
-        self.change(self.lanes);
+        let took = began.elapsed().as_secs_f64().max(1e-6);
+        self.rates.push(bytes as f64 / took);
+        if self.rates.len() < self.lanes {
+            return;
+        }
+        let rate: f64 = self.rates.iter().sum();
+        self.before = None;
+        if rate < slower * WORTHWHILE {
+            self.rest();
+            self.change(fewer, so_far);
+        } else {
+            self.change(self.lanes, so_far);
+        }
     }
 
     /// The host wants less.
-    pub fn pushed_back(&mut self) {
+    pub fn pushed_back(&mut self, so_far: u64) {
         self.before = None;
-        self.rests_until = Some(Instant::now() + REST);
-        self.change((self.lanes / 2).max(1));
+        self.rest();
+        self.change((self.lanes / 2).max(1), so_far);
     }
 
-    fn change(&mut self, lanes: usize) {
+    fn rests(&self) -> bool {
+        self.rests_until.is_some_and(|until| Instant::now() < until)
+    }
+
+    fn rest(&mut self) {
+        self.rests_until = Some(Instant::now() + REST);
+    }
+
+    fn change(&mut self, lanes: usize, so_far: u64) {
         self.lanes = lanes;
         self.since = Instant::now();
-        self.bytes = 0;
-        self.ranges = 0;
+        self.from = so_far;
+        self.rates.clear();
     }
 }
 
@@ -96,50 +125,106 @@ impl Allowance {
 mod tests {
     use super::*;
 
-    /// Lets `count` ranges come, each lane bringing `rate` bytes a second up to `most` in all.
-    async fn run(allowance: &mut Allowance, count: usize, rate: f64, most: f64) {
-        for _ in 0..count {
-            let all = (rate * allowance.lanes() as f64).min(most);
-            tokio::time::sleep(Duration::from_secs_f64(1e6 / all)).await;
-            allowance.came(1_000_000);
+    const MB: f64 = 1e6;
+
+    /// A server that brings `rate` bytes a second a lane, up to `most` in all, by ranges of 8 MB.
+    struct Server {
+        allowance: Allowance,
+        came: f64,
+        /// When each running range was asked for, and what it has brought.
+        running: Vec<(Instant, f64)>,
+    }
+
+    impl Server {
+        fn new(most: usize) -> Self {
+            Self {
+                allowance: Allowance::new(most),
+                came: 0.0,
+                running: Vec::new(),
+            }
+        }
+
+        /// Lets it run for so long.
+        async fn run(&mut self, length: Duration, rate: f64, most: f64) {
+            let end = Instant::now() + length;
+            while Instant::now() < end {
+                while self.running.len() < self.allowance.lanes() {
+                    self.running.push((Instant::now(), 0.0));
+                }
+                let step = Duration::from_millis(20);
+                tokio::time::sleep(step).await;
+                let each = rate.min(most / self.running.len() as f64) * step.as_secs_f64();
+                self.came += each * self.running.len() as f64;
+                let came = self.came as u64;
+                for (_, brought) in &mut self.running {
+                    *brought += each;
+                }
+                let (done, rest) = std::mem::take(&mut self.running)
+                    .into_iter()
+                    .partition(|(_, brought)| *brought >= 8.0 * MB);
+                self.running = rest;
+                self.allowance.have_come(came);
+                for (began, brought) in done {
+                    self.allowance.came(brought as u64, began, came);
+                }
+            }
+        }
+
+        async fn lanes_after(&mut self, millis: u64, rate: f64, most: f64) -> usize {
+            self.run(Duration::from_millis(millis), rate, most).await;
+            self.allowance.lanes()
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn lanes_are_added_while_each_brings_more() {
-        let mut allowance = Allowance::new(8);
-        assert_eq!(allowance.lanes(), 4);
-        run(&mut allowance, 4, 1e6, 1e9).await;
-        assert_eq!(allowance.lanes(), 8);
-        run(&mut allowance, 50, 1e6, 1e9).await;
-        assert_eq!(allowance.lanes(), 8);
+    async fn lanes_are_added_soon_and_kept_while_each_brings_more() {
+        let mut server = Server::new(8);
+        assert_eq!(server.lanes_after(60, 25.0 * MB, 1e12).await, 4);
+        assert_eq!(server.lanes_after(60, 25.0 * MB, 1e12).await, 8);
+        assert_eq!(server.lanes_after(30_000, 25.0 * MB, 1e12).await, 8);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn they_double_for_as_long_as_that_pays() {
+        let mut server = Server::new(64);
+        assert_eq!(server.lanes_after(30_000, 25.0 * MB, 420.0 * MB).await, 16);
     }
 
     #[tokio::test(start_paused = true)]
     async fn lanes_that_bring_nothing_are_taken_back_and_tried_again_later() {
-        let mut allowance = Allowance::new(16);
-        run(&mut allowance, 4, 1e6, 4e6).await;
-        assert_eq!(allowance.lanes(), 8, "tried");
-        run(&mut allowance, 8, 1e6, 4e6).await;
-        assert_eq!(allowance.lanes(), 4, "taken back");
-        assert!(allowance.is_settled());
-        run(&mut allowance, 60, 1e6, 1e9).await;
-        assert_eq!(allowance.lanes(), 16, "the network got better");
+        let mut server = Server::new(8);
+        assert_eq!(server.lanes_after(120, 25.0 * MB, 100.0 * MB).await, 8);
+        assert_eq!(server.lanes_after(2_000, 25.0 * MB, 100.0 * MB).await, 4);
+        assert_eq!(server.lanes_after(6_000, 25.0 * MB, 1e12).await, 4, "rests");
+        let got_better = server.lanes_after(8_000, 25.0 * MB, 1e12).await;
+        assert_eq!(got_better, 8, "the network got better");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ranges_asked_for_before_a_step_say_nothing_about_it() {
+        let mut allowance = Allowance::new(8);
+        let began = Instant::now();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        allowance.have_come(10_000_000);
+        assert_eq!(allowance.lanes(), 8);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        for _ in 0..20 {
+            allowance.came(8_000_000, began, 20_000_000);
+        }
+        assert_eq!(allowance.lanes(), 8);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_push_back_halves_them_for_a_while() {
-        let mut allowance = Allowance::new(8);
-        run(&mut allowance, 4, 1e6, 1e9).await;
-        allowance.pushed_back();
-        assert_eq!(allowance.lanes(), 4);
-        run(&mut allowance, 12, 1e6, 1e9).await;
-        assert_eq!(allowance.lanes(), 4);
+        let mut server = Server::new(8);
+        server.run(Duration::from_secs(1), 25.0 * MB, 1e12).await;
+        server.allowance.pushed_back(server.came as u64);
+        assert_eq!(server.allowance.lanes(), 4);
+        assert_eq!(server.lanes_after(9_000, 25.0 * MB, 1e12).await, 4);
         for _ in 0..5 {
-            allowance.pushed_back();
+            server.allowance.pushed_back(server.came as u64);
         }
-        assert_eq!(allowance.lanes(), 1);
-        run(&mut allowance, 40, 1e6, 1e9).await;
-        assert_eq!(allowance.lanes(), 8);
+        assert_eq!(server.allowance.lanes(), 1);
+        assert_eq!(server.lanes_after(30_000, 25.0 * MB, 1e12).await, 8);
     }
 }

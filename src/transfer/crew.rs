@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::allowance::Allowance;
@@ -15,6 +17,10 @@ use super::limits::Sharer;
 use super::ranges::{Fetched, Lane, Memory, Open};
 use super::reader::Reader;
 use crate::error::{Error, Stop};
+
+/// How often the bytes that came are looked at, while they decide about more
+/// connections.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A part that is on its way.
 type Due = oneshot::Receiver<Result<Fetched, Stop>>;
@@ -38,8 +44,9 @@ struct Crew {
 
 /// What came of one request.
 struct Came {
-    /// The bytes of each part.
-    parts: Vec<u64>,
+    bytes: u64,
+    began: Instant,
+    is_whole: bool,
     pushed_back: bool,
 }
 
@@ -107,6 +114,9 @@ impl Crew {
                     let parts = self.parts_at_once();
                     self.send_for(memory, parts, None);
                 }
+                () = tokio::time::sleep(LOOK), if self.allowance.looks_at_bytes() => {
+                    self.allowance.have_come(self.lane.tempo.so_far());
+                }
             }
         }
     }
@@ -124,16 +134,15 @@ impl Crew {
         })
     }
 
-    /// How many parts to ask for with one request: one while it is still being
-    /// learnt how many connections pay, then as many as keep all of them busy
-    /// for long, so that the way to the server and back counts for little.
+    /// How many parts to ask for with one request: as many as leave memory for
+    /// all connections that there may be, so that the way to the server and
+    /// back counts for little. Towards the end fewer, so that all stay busy.
     fn parts_at_once(&self) -> u64 {
-        if !self.allowance.is_settled() {
-            return 1;
-        }
-        let lanes = self.allowance.lanes() as u64;
-        let share = self.lane.engine.limits.share() / lanes / self.part;
-        let left = (self.total - self.next).div_ceil(self.part) / lanes / 2;
+        let (lanes, most) = (self.allowance.lanes(), self.allowance.most());
+        let may_grow = self.allowance.looks_at_bytes();
+        let sharing = if may_grow { most } else { lanes } as u64;
+        let share = self.lane.engine.limits.share() / sharing / self.part;
+        let left = (self.total - self.next).div_ceil(self.part) / sharing / 2;
         share.min(left).max(1)
     }
 
@@ -172,11 +181,12 @@ impl Crew {
         let Some(came) = came else {
             return;
         };
+        let so_far = self.lane.tempo.so_far();
         if came.pushed_back {
-            self.allowance.pushed_back();
+            self.allowance.pushed_back(so_far);
         }
-        for bytes in came.parts {
-            self.allowance.came(bytes);
+        if came.is_whole {
+            self.allowance.came(came.bytes, came.began, so_far);
         }
     }
 }
@@ -198,8 +208,8 @@ async fn fetch(
     orders: Vec<Order>,
     open: Option<Open>,
 ) -> Came {
+    let began = Instant::now();
     let mut reader = Reader::new(lane, range.start, Some(range.end), open);
-    let mut parts = Vec::new();
     for (order, number) in orders.into_iter().zip(number..) {
         let offset = reader.at();
         let fetched = reader.read(order.size).await.map(|chunks| Fetched {
@@ -212,10 +222,11 @@ async fn fetch(
         if order.done.send(fetched).is_err() || failed {
             break;
         }
-        parts.push(order.size);
     }
     Came {
-        parts,
+        bytes: reader.at() - range.start,
+        began,
+        is_whole: reader.at() == range.end,
         pushed_back: reader.was_pushed_back(),
     }
 }

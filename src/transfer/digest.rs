@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use crc_fast::CrcAlgorithm;
 use md5::Md5;
 use modelferry_providers::digest::HeaderAlgorithm;
 use modelferry_providers::{Digests, GitSha1, HeaderDigest, Sha256};
@@ -173,10 +174,14 @@ impl HeaderHasher {
             HeaderAlgorithm::Sha256 => Self::Sha256,
             HeaderAlgorithm::Sha1 => Self::Sha1(Sha1::new()),
             HeaderAlgorithm::Md5 => Self::Md5(Md5::new()),
-            HeaderAlgorithm::Crc32c | HeaderAlgorithm::Crc32 | HeaderAlgorithm::Crc64Nvme => {
-                Self::Crc(Box::new(crc_fast::Digest::new(crc(algorithm))))
-            }
+            HeaderAlgorithm::Crc32c => Self::crc(CrcAlgorithm::Crc32Iscsi),
+            HeaderAlgorithm::Crc32 => Self::crc(CrcAlgorithm::Crc32IsoHdlc),
+            HeaderAlgorithm::Crc64Nvme => Self::crc(CrcAlgorithm::Crc64Nvme),
         }
+    }
+
+    fn crc(algorithm: CrcAlgorithm) -> Self {
+        Self::Crc(Box::new(crc_fast::Digest::new(algorithm)))
     }
 
     fn update(&mut self, bytes: &[u8]) {
@@ -205,12 +210,16 @@ impl HeaderHasher {
             HeaderAlgorithm::Sha256 => Self::Sha256,
             HeaderAlgorithm::Sha1 => Self::Sha1(restore(text)?),
             HeaderAlgorithm::Md5 => Self::Md5(restore(text)?),
-            HeaderAlgorithm::Crc32c | HeaderAlgorithm::Crc32 | HeaderAlgorithm::Crc64Nvme => {
-                let state = u64::from_str_radix(text, 16).ok()?;
-                let digest = crc_fast::Digest::new_with_init_state(crc(algorithm), state);
-                Self::Crc(Box::new(digest))
-            }
+            HeaderAlgorithm::Crc32c => Self::crc_on(CrcAlgorithm::Crc32Iscsi, text)?,
+            HeaderAlgorithm::Crc32 => Self::crc_on(CrcAlgorithm::Crc32IsoHdlc, text)?,
+            HeaderAlgorithm::Crc64Nvme => Self::crc_on(CrcAlgorithm::Crc64Nvme, text)?,
         })
+    }
+
+    fn crc_on(algorithm: CrcAlgorithm, text: &str) -> Option<Self> {
+        let state = u64::from_str_radix(text, 16).ok()?;
+        let digest = crc_fast::Digest::new_with_init_state(algorithm, state);
+        Some(Self::Crc(Box::new(digest)))
     }
 
     fn finish(self, stated: HeaderAlgorithm, sha256: &Sha256) -> Vec<u8> {
@@ -224,15 +233,6 @@ impl HeaderHasher {
             }
             Self::Sha256 => sha256.as_bytes().to_vec(),
         }
-    }
-}
-
-/// The check value by the name that its library has for it.
-fn crc(algorithm: HeaderAlgorithm) -> crc_fast::CrcAlgorithm {
-    match algorithm {
-        HeaderAlgorithm::Crc64Nvme => crc_fast::CrcAlgorithm::Crc64Nvme,
-        HeaderAlgorithm::Crc32 => crc_fast::CrcAlgorithm::Crc32IsoHdlc,
-        _ => crc_fast::CrcAlgorithm::Crc32Iscsi,
     }
 }
 
@@ -258,6 +258,16 @@ pub async fn update(mut hashers: Hashers, fetched: Fetched) -> Result<(Hashers, 
     tokio::task::spawn_blocking(move || {
         feed(&mut hashers, &fetched.chunks);
         (hashers, fetched)
+    })
+    .await
+    .map_err(|error| Error::internal("hashing", error).into())
+}
+
+/// Hashes what is read back, on a thread of its own.
+pub async fn feed(mut hashers: Hashers, chunks: Vec<Bytes>) -> Result<Hashers, Stop> {
+    tokio::task::spawn_blocking(move || {
+        chunks.iter().for_each(|chunk| hashers.update(chunk));
+        hashers
     })
     .await
     .map_err(|error| Error::internal("hashing", error).into())

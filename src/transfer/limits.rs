@@ -73,16 +73,20 @@ impl Limits {
         self.per_host
     }
 
+    /// All that may be held at once, in bytes.
+    pub fn memory(&self) -> u64 {
+        u64::from(self.memory_units) * UNIT
+    }
+
     /// How many bytes one file may have on its way, at most.
     pub fn ahead(&self) -> u64 {
-        (u64::from(self.memory_units) * UNIT * 3 / 4).min(MOST_AHEAD)
+        (self.memory() * 3 / 4).min(MOST_AHEAD)
     }
 
     /// This file's fair share of [`Limits::ahead`], among those that run now.
     pub fn share(&self) -> u64 {
         let files = self.files.load(Ordering::Relaxed).max(1);
-        self.ahead()
-            .min(u64::from(self.memory_units) * UNIT / files)
+        self.ahead().min(self.memory() / files)
     }
 
     /// One file more wants memory, until the handle is dropped.
@@ -157,6 +161,8 @@ impl Limits {
 
 #[cfg(test)]
 mod tests {
+    use modelferry_providers::SafeUrl;
+
     use super::*;
 
     #[test]
@@ -170,5 +176,25 @@ mod tests {
         drop((alone, others));
         assert_eq!(limits.share(), 144 * MIB);
         assert_eq!(Limits::new(1, 1, 16 * MIB, None).ahead(), 12 * MIB);
+    }
+
+    #[tokio::test]
+    async fn connections_are_counted_by_host_and_by_process() {
+        let origin = |host: &str| {
+            Origin::Other(modelferry_providers::OtherOrigin {
+                url: SafeUrl::parse(&format!("https://{host}/file")).unwrap(),
+                validator: None,
+            })
+        };
+        let limits = Limits::new(3, 2, 1024, None);
+        let held = [
+            limits.connect(&origin("a.example")).await,
+            limits.connect(&origin("a.example")).await,
+        ];
+        assert!(limits.try_connect(&origin("a.example")).is_none());
+        let last = limits.try_connect(&origin("b.example")).unwrap();
+        assert!(limits.try_connect(&origin("c.example")).is_none());
+        drop((held, last));
+        assert!(limits.try_connect(&origin("c.example")).is_some());
     }
 }

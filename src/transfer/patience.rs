@@ -1,9 +1,13 @@
 //! How slow is too slow: for an answer on its own, and beside its siblings.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use modelferry_providers::{ErrorKind, ProviderError};
 use tokio::time::Instant;
 
 /// Rates of this many finished ranges are remembered.
@@ -38,20 +42,46 @@ impl Default for Patience {
 }
 
 impl Patience {
+    /// The failure of an answer to bring enough of this.
+    pub fn stalled(&self, what: &str) -> ProviderError {
+        ProviderError::transient(
+            ErrorKind::Stalled,
+            format!(
+                "{what} comes at fewer than {} bytes a second",
+                self.least_rate
+            ),
+        )
+        .hint("the server or the network is overloaded; try again later")
+    }
+
     /// How often an answer that brings nothing is looked at.
     pub fn tick(&self) -> Duration {
         self.grace.min(self.window) / 4
     }
 }
 
-/// How fast the ranges of one file usually come.
+/// How fast the bytes of one file come.
 #[derive(Debug, Default)]
-pub struct Tempo(Mutex<VecDeque<f64>>);
+pub struct Tempo {
+    /// Rates of the ranges that came last.
+    recent: Mutex<VecDeque<f64>>,
+    so_far: AtomicU64,
+}
 
 impl Tempo {
+    /// So many more bytes came.
+    pub fn more(&self, bytes: u64) {
+        self.so_far.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes that came, of all ranges together.
+    pub fn so_far(&self) -> u64 {
+        self.so_far.load(Ordering::Relaxed)
+    }
+
     /// A range came whole.
     pub fn finished(&self, bytes: u64, took: Duration) {
-        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         if recent.len() == REMEMBERED {
             recent.pop_front();
         }
@@ -60,7 +90,7 @@ impl Tempo {
 
     /// The median rate in bytes a second, once enough is known.
     fn usual(&self) -> Option<f64> {
-        let recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let mut rates: Vec<f64> = recent.iter().copied().collect();
         rates.sort_by(f64::total_cmp);
         (rates.len() >= ENOUGH).then(|| rates[rates.len() / 2])
@@ -87,6 +117,33 @@ pub struct Drip {
 }
 
 impl Drip {
+    /// The next chunk of an answer that nothing else is done with meanwhile.
+    ///
+    /// # Errors
+    /// The answer's own, and [`ErrorKind::Stalled`] when it has become a drip.
+    pub async fn next(
+        &mut self,
+        bytes: &mut (impl Stream<Item = Result<Bytes, ProviderError>> + Unpin),
+        patience: &Patience,
+    ) -> Result<Option<Bytes>, ProviderError> {
+        loop {
+            let since = Instant::now();
+            let waited = tokio::time::timeout(patience.tick(), bytes.next()).await;
+            let came = match waited {
+                Ok(None) => return Ok(None),
+                Ok(Some(chunk)) => Some(chunk?),
+                Err(_) => None,
+            };
+            let length = came.as_ref().map_or(0, Bytes::len);
+            if !self.flows(length as u64, since, patience) {
+                return Err(patience.stalled("what was asked for"));
+            }
+            if came.is_some() {
+                return Ok(came);
+            }
+        }
+    }
+
     /// So many bytes came after this wait. `false`: it has become a drip.
     pub fn flows(&mut self, bytes: u64, since: Instant, patience: &Patience) -> bool {
         self.bytes += bytes;

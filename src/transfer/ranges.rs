@@ -16,7 +16,7 @@ use super::limits::Connection;
 use super::patience::Tempo;
 use super::reader::Reader;
 use super::{Checkpoint, Engine, Job, Meter};
-use crate::error::Stop;
+use crate::error::{Code, Error, Stop};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -29,6 +29,21 @@ const MAX_PARTS: u64 = 9_000;
 pub fn part_size(total: Option<u64>) -> u64 {
     let even = total.unwrap_or(0).div_ceil(MAX_PARTS).div_ceil(MIB) * MIB;
     even.max(MIN_PART)
+}
+
+/// Refuses a file whose parts are longer than the memory: each is held whole.
+pub fn check_part(artifact: &Artifact, part: u64, memory: u64) -> Result<(), Error> {
+    if part <= memory.max(MIN_PART) {
+        return Ok(());
+    }
+    let (part, memory) = (part.div_ceil(MIB), memory / MIB);
+    let path = &artifact.path;
+    let message = format!(
+        "{path} is so large that it comes in parts of {part} MiB, and no more than {memory} MiB may be held in memory"
+    );
+    Err(Error::new(Code::TooLarge, message).hint(format!(
+        "set MODELFERRY_MEMORY to {part} MiB or more, then run the same command again"
+    )))
 }
 
 /// One part, whole, in memory.

@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use modelferry_providers::{ErrorKind, ProviderError};
 use tokio::time::Instant;
 
+use super::gather::Gathered;
 use super::patience::Drip;
 use super::race::Race;
 use super::ranges::{Lane, Open};
@@ -32,7 +33,7 @@ struct Part {
     end: u64,
     began: Instant,
     from: u64,
-    chunks: Vec<Bytes>,
+    bytes: Gathered,
     race: Option<Race>,
 }
 
@@ -84,7 +85,7 @@ impl Reader {
             end: self.at + wanted,
             began: Instant::now(),
             from: self.at,
-            chunks: Vec::new(),
+            bytes: Gathered::expecting(wanted),
             race: None,
         };
         let mut failures = 0;
@@ -105,7 +106,7 @@ impl Reader {
         self.lane
             .tempo
             .finished(self.at - part.from, part.began.elapsed());
-        Ok(part.chunks)
+        Ok(part.bytes.into_chunks())
     }
 
     fn may_go_on(&self, error: &ProviderError, failures: u32) -> Result<(), Stop> {
@@ -169,11 +170,12 @@ impl Reader {
         let room = usize::try_from(part.end - self.at).unwrap_or(usize::MAX);
         self.spare = chunk.split_off(room.min(chunk.len()));
         self.at += chunk.len() as u64;
-        part.chunks.push(chunk);
+        part.bytes.push(chunk);
     }
 
     async fn pay(&mut self, bytes: usize) {
         self.lane.meter.received(bytes as u64);
+        self.lane.tempo.more(bytes as u64);
         self.lane.engine.limits.pace.spend(bytes as u64).await;
     }
 
@@ -182,14 +184,7 @@ impl Reader {
         if self.drip.flows(bytes, since, patience) {
             return Ok(());
         }
-        Err(ProviderError::transient(
-            ErrorKind::Stalled,
-            format!(
-                "{} comes at fewer than {} bytes a second",
-                self.lane.artifact.path, patience.least_rate
-            ),
-        )
-        .hint("the server or the network is overloaded; try again later"))
+        Err(patience.stalled(self.lane.artifact.path.as_str()))
     }
 
     /// The answer ended: at the file's end, or too early.
@@ -244,7 +239,7 @@ impl Reader {
             return;
         };
         tracing::debug!(path = %self.lane.artifact.path, at = self.at, ?took, "a range lags behind; racing it");
-        let marks = (self.at, part.chunks.len());
+        let marks = (self.at, part.bytes.mark());
         let lane = self.lane.clone();
         part.race = Some(Race::start(lane, marks, part.end, connection, permit));
     }
@@ -271,8 +266,10 @@ impl Reader {
 
     fn hand_over(&mut self, part: &mut Part, race: Race) {
         let won = race.win();
-        part.chunks.truncate(won.mark);
-        part.chunks.extend(won.chunks);
+        part.bytes.back_to(won.mark);
+        won.chunks
+            .into_iter()
+            .for_each(|chunk| part.bytes.push(chunk));
         self.at = won.at;
         self.drip = Drip::default();
         // A rival that brought the whole part has nothing more to give.

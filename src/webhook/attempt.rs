@@ -1,10 +1,12 @@
 //! One try to send one delivery.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use chrono::Utc;
 use ipnet::IpNet;
-use modelferry_providers::http::{HttpSettings, Request, RetryPolicy};
+use modelferry_providers::http::{HostPauses, HttpSettings, Request, RetryPolicy};
 use modelferry_providers::{Http, SafeUrl};
 
 use super::secret::Signer;
@@ -28,9 +30,23 @@ pub(super) enum Tried {
     Failed { why: String, wait: Option<Duration> },
 }
 
+/// A receiver's wish to be left alone is kept in the records, for its owner
+/// alone: one owner's path on a host must not silence another's.
+#[derive(Debug)]
+struct Unpaused;
+
+#[async_trait]
+impl HostPauses for Unpaused {
+    async fn remaining(&self, _: &str) -> Option<Duration> {
+        None
+    }
+
+    async fn pause(&self, _: &str, _: Duration) {}
+}
+
 /// How receivers are talked to: once a try, since the deliveries' own schedule
-/// decides on the next, with pauses of their own, and never to an address that
-/// is not public unless the operator allows its network.
+/// decides on the next, and never at an address that is not public unless the
+/// operator allows its network.
 pub fn http_settings(allow_nets: Vec<IpNet>, proxy: Option<SafeUrl>) -> HttpSettings {
     HttpSettings {
         allow_nets,
@@ -41,6 +57,7 @@ pub fn http_settings(allow_nets: Vec<IpNet>, proxy: Option<SafeUrl>) -> HttpSett
             max_wait: Duration::ZERO,
             ..RetryPolicy::default()
         },
+        pauses: Arc::new(Unpaused),
         ..HttpSettings::default()
     }
 }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use modelferry_providers::Token;
 
-use crate::credentials::Vault;
+use crate::credentials::{Resealed, Vault};
 use crate::error::Error;
 use crate::records::{Records, WebhookSecretRow};
 
@@ -73,6 +73,28 @@ impl Secrets {
         self.put(owner, number).await?;
         let rows = self.records.webhook_secrets(owner).await?;
         self.shown(owner, &rows).await
+    }
+
+    /// Seals every owner's secrets with the current key.
+    ///
+    /// # Errors
+    /// When the records can't be read; what single ones met is in the answer.
+    pub async fn reseal(&self) -> Result<Resealed, Error> {
+        let mut resealed = Resealed::default();
+        for (owner, row) in self.records.all_webhook_secrets().await? {
+            let one = async {
+                if self.vault.is_current(&row.sealed).await? {
+                    return Ok(false);
+                }
+                let secret = self.open(&owner, &row).await?;
+                let sealed = self.vault.seal_for(&owner, PURPOSE, &secret).await?;
+                self.records
+                    .replace_webhook_secret(&owner, &row, &sealed)
+                    .await
+            };
+            resealed.count(one.await);
+        }
+        Ok(resealed)
     }
 
     /// What signs an owner's deliveries now.

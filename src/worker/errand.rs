@@ -8,8 +8,8 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::Worker;
-use crate::error::{Error, Stop};
-use crate::import::{Ferry, find_unchanged};
+use crate::error::{Code, Error, Stop};
+use crate::import::{Ferry, find_current, find_unchanged};
 use crate::progress::Observer;
 use crate::records::{ArtifactRow, NewUpload, UploadDetail};
 use crate::request::ImportRequest;
@@ -88,6 +88,40 @@ pub struct Errand<'a> {
     pub observer: Arc<dyn Observer>,
     /// Ends it, keeping what is there.
     pub cancel: &'a CancellationToken,
+    /// What is special about it.
+    pub terms: Terms,
+}
+
+/// What is special about an errand. The default: nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Terms {
+    /// The most bytes that it may come to.
+    pub most_bytes: Option<u64>,
+    /// Whether a source that can't be resolved leaves no record: whoever asks
+    /// again and again keeps an account of its own.
+    pub leaves_no_refusal: bool,
+}
+
+impl Terms {
+    /// Holds a plan against them.
+    ///
+    /// # Errors
+    /// [`Code::TooLarge`].
+    pub fn admit(&self, plan: &Plan) -> Result<(), Error> {
+        let sizes = plan.artifacts.iter();
+        let sizes = sizes.map(|file| file.size.approximate().unwrap_or_default());
+        let total = sizes.fold(0, u64::saturating_add);
+        match self.most_bytes {
+            Some(most) if total > most => Err(Error::new(
+                Code::TooLarge,
+                format!(
+                    "{} comes to {total} bytes, the most asked for is {most}",
+                    plan.reference
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Worker {
@@ -98,14 +132,36 @@ impl Worker {
     /// [`Stop::Interrupted`] leaves it for the next run. [`Stop::Failed`] is a
     /// failure before there was a record; any later one is in [`Ended`].
     pub async fn import(&self, ferry: &Ferry, errand: Errand<'_>) -> Result<Ended, Stop> {
-        let Errand { request, force, .. } = errand;
+        // A sync has many of these at once, each as large as the whole pipeline.
+        Box::pin(self.import_in_place(ferry, errand)).await
+    }
+
+    async fn import_in_place(&self, ferry: &Ferry, errand: Errand<'_>) -> Result<Ended, Stop> {
+        let Errand {
+            request,
+            force,
+            terms,
+            ..
+        } = errand;
         let ferry = &ferry.for_request(request).await?;
         let records = &ferry.records;
         if !force && let Some(earlier) = records.find_unfinished(request).await? {
             if earlier.upload.status == UploadStatus::Failed {
                 records.retry(&earlier).await?;
             }
+            share(ferry, request, &earlier).await?;
             return self.carry_out(ferry, &errand, &earlier.upload, None).await;
+        }
+        if !force {
+            let current = tokio::select! {
+                current = find_current(ferry, request) => current?,
+                () = errand.cancel.cancelled() => return Err(Stop::Interrupted),
+            };
+            if let Some(earlier) = current
+                && share(ferry, request, &earlier).await?
+            {
+                return unchanged(ferry, request, &earlier.upload.id).await;
+            }
         }
         let resolved = tokio::select! {
             resolved = ferry.resolve(request) => resolved,
@@ -114,8 +170,14 @@ impl Worker {
         if let Ok(plan) = &resolved
             && !force
             && let Some(earlier) = find_unchanged(ferry, request, plan).await?
+            && share(ferry, request, &earlier).await?
         {
             return unchanged(ferry, request, &earlier.upload.id).await;
+        }
+        match &resolved {
+            Ok(plan) => terms.admit(plan)?,
+            Err(error) if terms.leaves_no_refusal => return Err(Stop::Failed(error.clone())),
+            Err(_) => {}
         }
         let new = NewUpload {
             request,
@@ -168,6 +230,21 @@ impl Worker {
             }
         }
     }
+}
+
+/// What a sync imported and somebody else asks for too is no longer the sync's
+/// alone to remove. `false`: it is being removed.
+async fn share(
+    ferry: &Ferry,
+    request: &ImportRequest,
+    earlier: &UploadDetail,
+) -> Result<bool, Error> {
+    let sync_of = |request: &ImportRequest| request.sync.as_ref().map(|of| of.id.clone());
+    let owner = sync_of(&earlier.request);
+    if owner.is_none() || owner == sync_of(request) {
+        return Ok(true);
+    }
+    ferry.records.share_upload(&earlier.upload.id).await
 }
 
 async fn unchanged(ferry: &Ferry, request: &ImportRequest, id: &str) -> Result<Ended, Stop> {

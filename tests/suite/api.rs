@@ -8,7 +8,9 @@ mod events;
 mod life;
 mod limits;
 mod operators;
+mod parts;
 mod sdk;
+mod syncs;
 mod tenancy;
 
 use std::time::Duration;
@@ -106,6 +108,11 @@ impl Server {
             }
         }
         panic!("every free port was taken by others before the server had it");
+    }
+
+    /// Stops it, and keeps its home.
+    pub fn into_home(self) -> Home {
+        self.home
     }
 
     pub fn request(&self, method: Method, path: &str, key: &Key) -> RequestBuilder {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use modelferry_fixtures::{Content, Fault, Hub, Repo, Scene, Site};
 
-use super::pipeline::MIB;
-use super::program::Program;
+use crate::support::Home;
+use crate::support::pipeline::MIB;
 
 /// Each step that makes something durable is followed by one of these, and
 /// the next step comes after it.
@@ -59,19 +59,18 @@ async fn a_process_that_dies_at_a_checkpoint_leaves_what_the_next_goes_on_with()
 
 fn die_at_each(hub: &Hub, points: &[&str]) {
     for point in points {
-        let program = Program::on(hub);
-        program.crash_at(point, &["import", SOURCE]);
-        program.assert_sound();
-        let ran = program.run(&["import", SOURCE]);
-        assert!(ran.status.success(), "after {point}: {ran:?}");
-        let outcome = ran.lines[0]["outcome"].as_str().unwrap();
+        let home = Home::of(hub);
+        home.crash_at(point, &["import", SOURCE]);
+        home.assert_sound();
+        let line = home.import(&[SOURCE]);
+        let outcome = line["outcome"].as_str().unwrap();
         let expected = if *point == "imported" {
             "unchanged"
         } else {
             "imported"
         };
-        assert_eq!(outcome, expected, "after {point}");
-        program.assert_clean(3);
+        assert_eq!(outcome, expected, "after {point}: {line:#}");
+        home.assert_clean(3);
     }
 }
 
@@ -81,7 +80,7 @@ async fn a_process_killed_at_random_moments_gets_there_in_the_end() {
     let hub = hub(48 * MIB).await;
     // Slow enough for the kills to fall into the transfer too.
     hub.order(Fault::throttle(6 * MIB).on(Site::Cdn));
-    let mut program = Program::on(&hub);
+    let mut home = Home::of(&hub);
     let mut random = 0x6d6f_6465_6c66_6572_u64;
     let (mut killed, mut finished) = (0, 0);
     while killed < kills {
@@ -89,20 +88,21 @@ async fn a_process_killed_at_random_moments_gets_there_in_the_end() {
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
         let wait = Duration::from_millis(20 + (random >> 33) % 1_500);
-        if program.kill_after(wait, &["import", SOURCE]) {
+        if home.kill_after(wait, &["import", SOURCE]) {
             killed += 1;
         } else {
-            program.assert_clean(3);
-            program = Program::on(&hub);
+            home.assert_clean(3);
+            home = Home::of(&hub);
             finished += 1;
         }
     }
-    let ran = program.run(&["import", SOURCE]);
-    assert!(
-        ran.status.success(),
+    let ran = home.run(&["import", SOURCE]);
+    assert_eq!(
+        ran.status,
+        Some(0),
         "after {killed} kills, {finished} finished: {ran:?}"
     );
-    program.assert_clean(3);
+    home.assert_clean(3);
 }
 
 /// Read here and nowhere else: a longer run for whoever asks for one.

@@ -142,6 +142,47 @@ fn another_secret_key_is_an_error_in_plain_words() {
 }
 
 #[test]
+fn a_new_secret_key_takes_over_from_the_old_one() {
+    let hub = standard();
+    let home = Home::of(&hub).with("MODELFERRY_SECRET_KEY", KEY);
+    stored(&home, &["huggingface"], "hf_good");
+    stored(
+        &home,
+        &["team", "--host", "civitai", "--owner", "ann"],
+        "c_1",
+    );
+    let secret = home.succeed(&["webhooks", "secret"]).stdout;
+    let new = "ab".repeat(32);
+    let home = home.with("MODELFERRY_SECRET_KEY", &new);
+    let refused = home.run(&["credentials", "reseal"]);
+    assert_eq!(refused.status, Some(1), "{refused:?}");
+    assert!(
+        refused
+            .stderr
+            .contains("0 secrets are sealed anew, 3 could not be"),
+        "{refused:?}"
+    );
+    let home = home.with("MODELFERRY_SECRET_KEY", &format!("{new},{KEY}"));
+    assert_eq!(home.import(&["acme/gated"])["outcome"], "imported");
+    let resealed = home.succeed(&["credentials", "reseal"]);
+    assert!(
+        resealed.stderr.contains("3 secrets are sealed anew"),
+        "{resealed:?}"
+    );
+    let home = home.with("MODELFERRY_SECRET_KEY", &new);
+    let again = home.import(&["acme/gated", "--force"]);
+    assert_eq!(again["outcome"], "imported", "{again:#}");
+    assert_eq!(home.succeed(&["webhooks", "secret"]).stdout, secret);
+    let nothing = home.succeed(&["credentials", "reseal"]);
+    assert!(
+        nothing
+            .stderr
+            .contains("0 secrets are sealed anew, 0 could"),
+        "{nothing:?}"
+    );
+}
+
+#[test]
 fn what_is_no_name_key_or_secret_is_refused() {
     let home = Home::alone();
     for name in ["https://example.com", "huggingface.co", "a b"] {

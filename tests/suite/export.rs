@@ -131,6 +131,7 @@ fn comfyui_finds_each_file_in_the_folder_of_its_type() {
     found.sort();
     let expected = [
         ("checkpoints", 2),
+        ("configs", 1),
         ("embeddings", 2),
         ("loras", 1),
         ("vae", 1),

@@ -7,7 +7,7 @@ use modelferry::error::{Code, Error};
 use modelferry::upload::{UploadStatus, Verification};
 use modelferry_fixtures::{Content, DigestHeader, Fault, Hub, PlainFile, Repo, Scene, Site};
 
-use super::pipeline::{Ended, Knobs, MIB, Pipeline, hub_with, parted};
+use crate::support::pipeline::{Ended, Knobs, MIB, Pipeline, hub_with, parted};
 
 /// Imports a file of three parts from a hub with these faults, its hash given.
 async fn hashed(faults: Vec<Fault>) -> Result<Ended, Error> {

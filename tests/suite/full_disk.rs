@@ -2,8 +2,8 @@
 
 use modelferry_fixtures::{Content, Fault, Hub, Repo, Scene, Site};
 
-use crate::pipeline::MIB;
 use crate::support::disk::Disk;
+use crate::support::pipeline::MIB;
 use crate::support::{Home, eventually};
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use modelferry_providers::Sha256;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::pipeline::{MIB, Pipeline};
+use crate::support::pipeline::{MIB, Pipeline};
 use crate::support::{Home, eventually, hash_of};
 
 /// Puts a blob into the storage that nothing names.
@@ -156,6 +156,7 @@ async fn collect(pipeline: Arc<Pipeline>, over: CancellationToken) -> usize {
             records: &pipeline.ferry.records,
             storage: &*pipeline.ferry.storage,
             worker: "worker_collecting",
+            abandoned_after: Duration::from_secs(7 * 86_400),
             dry_run: false,
             cancel: &CancellationToken::new(),
         };

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use modelferry_fixtures::{Content, Fault, Hub, PlainFile, Repo, Scene, Site};
 
-use super::pipeline::{MIB, Pipeline};
-use super::program::{Program, read};
+use crate::support::Home;
+use crate::support::pipeline::{MIB, Pipeline};
 
 const SIZE: u64 = 24 * MIB;
 
@@ -50,21 +50,22 @@ async fn two_uploads_of_one_process_fetch_one_content_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_on_one_home_fetch_one_content_once() {
     let (hub, urls, sha256) = twins().await;
-    let program = Program::on(&hub);
+    let home = Home::of(&hub);
     let start = |url: &String| {
         let words = [
             "import",
+            "--json",
             url.as_str(),
             "--kind",
             "asset",
             "--sha256",
             sha256.as_str(),
         ];
-        program.start(&words)
+        home.start(&words)
     };
-    let runs = [start(&urls[0]), start(&urls[1])].map(|child| child.wait_with_output().unwrap());
-    for ran in runs.map(read) {
-        assert!(ran.status.success(), "{ran:?}");
+    for running in [start(&urls[0]), start(&urls[1])] {
+        let ran = running.ended();
+        assert_eq!(ran.status, Some(0), "{ran:?}");
     }
     assert!(
         hub.bytes_sent(Site::Files) < SIZE + MIB,
@@ -75,22 +76,25 @@ async fn two_processes_on_one_home_fetch_one_content_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_waiting_process_takes_over_from_one_that_dies() {
     let (hub, urls, sha256) = twins().await;
-    let program = Program::on(&hub);
-    let words =
-        |url: &String| ["import", url, "--kind", "asset", "--sha256", &sha256].map(str::to_owned);
+    let home = Home::of(&hub);
+    let words = |url: &String| {
+        [
+            "import", "--json", url, "--kind", "asset", "--sha256", &sha256,
+        ]
+        .map(str::to_owned)
+    };
     let [first, second] = urls.each_ref().map(words);
-    let mut dying = program.start(&first.each_ref().map(String::as_str));
+    let mut dying = home.start(&first.each_ref().map(String::as_str));
     while hub.bytes_sent(Site::Files) < MIB {
-        assert!(dying.try_wait().unwrap().is_none());
+        assert!(dying.is_running());
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    let waiting = program.start(&second.each_ref().map(String::as_str));
+    let waiting = home.start(&second.each_ref().map(String::as_str));
     std::thread::sleep(std::time::Duration::from_millis(300));
-    dying.kill().unwrap();
-    dying.wait().unwrap();
-    let ran = read(waiting.wait_with_output().unwrap());
-    assert!(ran.status.success(), "{ran:?}");
-    assert_eq!(ran.lines[0]["artifacts"][0]["sha256"], sha256);
+    dying.kill();
+    let ran = waiting.ended();
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert_eq!(ran.one_line()["artifacts"][0]["sha256"], sha256);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod credentials;
 mod deliveries;
 mod failures;
 mod holdings;
+mod intakes;
 mod moves;
 mod overview;
 mod queue;

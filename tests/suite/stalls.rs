@@ -6,7 +6,7 @@ use modelferry::error::Code;
 use modelferry::transfer::{Limits, Patience};
 use modelferry_fixtures::{Content, Fault, Hub, PlainFile, Site};
 
-use super::pipeline::{Knobs, MIB, Pipeline, hub_with, parted};
+use crate::support::pipeline::{Knobs, MIB, Pipeline, hub_with, parted};
 
 async fn impatient(hub: &Hub, patience: Patience) -> Pipeline {
     let knobs = Knobs {
@@ -46,6 +46,26 @@ async fn a_drip_is_dropped_and_the_rest_asked_for_anew() {
     let pipeline = impatient(&hub, patience).await;
     pipeline.import(&url, None).await.unwrap();
     assert!(pipeline.blob(&content.sha256()) == content.to_vec());
+}
+
+#[tokio::test]
+async fn headers_that_drip_are_looked_at_no_longer_than_patience_lasts() {
+    let file = parted(28);
+    let content = file.content.clone();
+    let (hub, url) = hub_with(file).await;
+    // The first GET is the plan's, the second looks at the headers: 64 KiB would take five minutes.
+    hub.order(Fault::drip(200).method("GET").skip(1).times(1));
+    let patience = Patience {
+        least_rate: 1024,
+        window: Duration::from_millis(400),
+        ..Patience::default()
+    };
+    let pipeline = impatient(&hub, patience).await;
+    let began = std::time::Instant::now();
+    pipeline.import(&url, None).await.unwrap();
+    assert!(pipeline.blob(&content.sha256()) == content.to_vec());
+    // The HTTP layer would have ended it after 30 s.
+    assert!(began.elapsed() < Duration::from_secs(25), "{began:?}");
 }
 
 #[tokio::test]
@@ -124,11 +144,17 @@ async fn a_host_takes_no_more_connections_than_are_allowed() {
         ..Knobs::default()
     };
     let pipeline = Pipeline::with(&hub, knobs).await;
-    let began = std::time::Instant::now();
     pipeline.import(&url, None).await.unwrap();
-    let alone = 64.0 / 40.0;
-    assert!(
-        began.elapsed().as_secs_f64() >= alone / 2.0 * 0.9,
-        "two connections can't be faster than this"
-    );
+    assert_eq!(hub.most_connections(Site::Files), 2);
+}
+
+#[tokio::test]
+async fn more_connections_are_opened_for_as_long_as_that_pays() {
+    let file = PlainFile::new("/big.bin", Content::seeded(29, 160 * MIB));
+    let (hub, url) = hub_with(file).await;
+    // Four connections would need two seconds.
+    hub.order(Fault::throttle(20 * MIB).method("GET"));
+    let pipeline = Pipeline::on(&hub).await;
+    pipeline.import(&url, None).await.unwrap();
+    assert_eq!(hub.most_connections(Site::Files), 8);
 }

@@ -1,22 +1,28 @@
 //! What every storage promises, held against each of them, and what only a
 //! bucket has to stand.
 
+mod azure;
 mod cloud;
 mod end_to_end;
-mod moto;
+mod exported;
+mod intake;
+pub mod moto;
 mod promises;
 pub mod s3;
+mod script;
 
 use std::any::Any;
 use std::sync::Arc;
 
-use modelferry::storage::{LocalStorage, Storage};
+use modelferry::storage::{Door, LocalStorage, Storage};
 
 /// One storage under test.
 pub struct Bench {
     pub storage: Arc<dyn Storage>,
     /// Opens it as another process would.
     reopen: Box<dyn Fn() -> Arc<dyn Storage> + Send + Sync>,
+    /// Who takes parts that a client brings.
+    pub door: Door,
     /// What it stands on, for as long as the test runs.
     _stand: Box<dyn Any + Send + Sync>,
 }
@@ -29,7 +35,16 @@ impl Bench {
         Self {
             storage: reopen(),
             reopen: Box::new(reopen),
+            door: Door::Store,
             _stand: Box::new(stand),
+        }
+    }
+
+    /// The same, with this program taking the parts that a client brings.
+    fn through_the_server(self) -> Self {
+        Self {
+            door: Door::Server,
+            ..self
         }
     }
 
@@ -48,6 +63,14 @@ async fn bucket() -> Bench {
     let server = s3::Server::start().await;
     let place = server.place("models");
     Bench::new(move || place.open(), server)
+}
+
+async fn bucket_behind_the_server() -> Bench {
+    bucket().await.through_the_server()
+}
+
+async fn bucket_of_moto_behind_the_server() -> Bench {
+    moto::bucket().await.through_the_server()
 }
 
 /// Holds each promise against one storage.
@@ -71,6 +94,7 @@ macro_rules! every_storage {
         keeps!(a_folder, super::folder: $($promise)*);
         keeps!(a_bucket, super::bucket: $($promise)*);
         keeps!(a_bucket_of_moto, super::moto::bucket: $($promise)*);
+        keeps!(a_container_of_azure, super::azure::container: $($promise)*);
     };
 }
 
@@ -93,4 +117,47 @@ every_storage! {
     a_reader_can_go_to_and_fro
     what_is_not_there_is_missing_and_not_an_error_to_remove
     blobs_and_manifests_are_listed
+}
+
+/// What each storage promises of parts that a client brings.
+macro_rules! every_intake {
+    ($($promise:ident)*) => {
+        mod parts {
+            keeps!(a_folder, crate::storage::folder: $($promise)*);
+            keeps!(a_bucket, crate::storage::bucket: $($promise)*);
+            keeps!(a_bucket_of_moto, crate::storage::moto::bucket: $($promise)*);
+            keeps!(a_bucket_behind_the_server, crate::storage::bucket_behind_the_server: $($promise)*);
+            keeps!(a_bucket_of_moto_behind_the_server, crate::storage::bucket_of_moto_behind_the_server: $($promise)*);
+            keeps!(a_container_of_azure, crate::storage::azure::container: $($promise)*);
+            use crate::storage::intake as promises;
+        }
+    };
+}
+
+every_intake! {
+    brought_parts_become_the_file
+    another_process_puts_them_together
+    what_is_put_together_twice_is_the_same
+    a_part_that_is_another_since_is_told
+    a_part_that_is_gone_is_told
+    opening_again_starts_over
+    what_was_brought_goes_with_its_upload
+}
+
+/// What this program promises where it takes the parts itself.
+macro_rules! every_door {
+    ($($promise:ident)*) => {
+        mod doors {
+            keeps!(a_folder, crate::storage::folder: $($promise)*);
+            keeps!(a_bucket, crate::storage::bucket_behind_the_server: $($promise)*);
+            keeps!(a_container_of_azure, crate::storage::azure::container: $($promise)*);
+            use crate::storage::intake as promises;
+        }
+    };
+}
+
+every_door! {
+    a_part_that_breaks_off_is_not_taken
+    of_two_at_once_one_is_taken_whole
+    no_part_is_taken_once_they_are_put_together
 }

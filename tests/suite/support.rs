@@ -1,7 +1,10 @@
 //! What the tests share: a hub, a home of one's own, the program and its words.
 
 pub mod disk;
+mod killed;
+pub mod pipeline;
 mod program;
+pub mod proxy;
 pub mod receiver;
 pub mod servers;
 
@@ -23,6 +26,15 @@ pub fn hub(options: impl Into<HubOptions>) -> Hub {
     runtime
         .block_on(Hub::start(options))
         .expect("a hub on free ports")
+}
+
+/// Python, with the packages that `scripts/python-packages` fetched.
+pub fn python() -> Command {
+    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/python");
+    assert!(packages.is_dir(), "run scripts/python-packages first");
+    let mut command = Command::new("python3");
+    command.env("PYTHONPATH", packages);
+    command
 }
 
 /// The hub that holds one of each case.
@@ -128,15 +140,6 @@ impl Home {
             assert_eq!(hash_of(&bytes), *blob);
         }
     }
-}
-
-/// Python, with the packages that `scripts/python-packages` fetched.
-pub fn python() -> Command {
-    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/python");
-    assert!(packages.is_dir(), "run scripts/python-packages first");
-    let mut command = Command::new("python3");
-    command.env("PYTHONPATH", packages);
-    command
 }
 
 fn collect(root: &Path, folder: &Path, found: &mut Vec<String>) {

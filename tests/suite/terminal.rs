@@ -10,8 +10,13 @@ const BAR: char = '━';
 
 /// Runs a line of shell on a terminal of 100 columns; what it shows is all in `stdout`.
 fn on_a_terminal(home: &Home, words: &str) -> Ran {
+    on_columns(100, home, words)
+}
+
+/// The same on a terminal of so many columns.
+fn on_columns(columns: u16, home: &Home, words: &str) -> Ran {
     let program = env!("CARGO_BIN_EXE_modelferry");
-    let line = format!("stty cols 100 rows 30; {program} {words}");
+    let line = format!("stty cols {columns} rows 24; {program} {words}");
     let like = home.command(&[]);
     let mut command = Command::new("script");
     command
@@ -29,11 +34,17 @@ fn on_a_terminal(home: &Home, words: &str) -> Ran {
     Running::start(command).ended()
 }
 
+const MIB: u64 = 1024 * 1024;
+
 /// A hub that takes a second to hand out one file, so that bars are drawn.
 fn unhurried() -> modelferry_fixtures::Hub {
-    const MIB: u64 = 1024 * 1024;
+    slow(8 * MIB)
+}
+
+/// A hub that hands out one file at so many bytes a second.
+fn slow(rate: u64) -> modelferry_fixtures::Hub {
     let hub = hub(Scene::empty().file(PlainFile::new("/big.bin", Content::seeded(5, 8 * MIB))));
-    hub.order(Fault::throttle(8 * MIB).on(Site::Files));
+    hub.order(Fault::throttle(rate).on(Site::Files));
     hub
 }
 
@@ -53,6 +64,89 @@ fn a_terminal_gets_a_bar_a_file_and_a_total_with_rate_and_time_left() {
     assert!(total.contains("8.00 MiB"), "{total}");
     let last = shown.rsplit(BAR).next().unwrap_or_default();
     assert!(last.contains("imported"), "the bars make room: {shown}");
+}
+
+/// What is drawn, line by line, without what moves the cursor and colours: each
+/// line that is drawn is filled up to the whole width.
+fn drawn(ran: &Ran, columns: u16) -> Vec<String> {
+    let mut text = String::new();
+    let mut rest = ran.stdout.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '\u{1b}' => {
+                rest.by_ref().find(char::is_ascii_alphabetic);
+                text.push('\n');
+            }
+            '\r' => text.push('\n'),
+            _ => text.push(c),
+        }
+    }
+    let pieces = text.lines().map(|line| line.chars().collect::<Vec<_>>());
+    let lines = pieces.flat_map(|piece| {
+        let lines = piece.chunks(usize::from(columns));
+        lines
+            .map(|line| line.iter().collect::<String>().trim_end().to_owned())
+            .collect::<Vec<_>>()
+    });
+    lines.filter(|line| !line.is_empty()).collect()
+}
+
+#[test]
+fn a_batch_shows_what_runs_and_the_whole_at_any_width() {
+    let hub = unhurried();
+    let fleet: String = (0..40)
+        .map(|nth| format!("{}/none-{nth}.bin\n", hub.files_url()))
+        .collect();
+    for columns in [100, 80, 40] {
+        let home = Home::of(&hub);
+        let list = home.beside("fleet.txt");
+        std::fs::write(&list, format!("{}/big.bin\n{fleet}", hub.files_url())).unwrap();
+        let words = format!("batch --jobs 3 {}", list.display());
+        let ran = on_columns(columns, &home, &words);
+        assert_eq!(ran.status, Some(1), "{ran:?}");
+        let drawn = drawn(&ran, columns);
+        let is_there = |what: &dyn Fn(&str) -> bool| drawn.iter().any(|line| what(line));
+        let of_all = |line: &str| line.contains("/ 41") && line.contains(BAR);
+        assert!(is_there(&of_all), "{columns}: {drawn:#?}");
+        assert!(is_there(
+            &|line| line.starts_with("0 imported, 0 unchanged, 40 ")
+        ));
+        assert!(is_there(
+            &|line| line.contains("/s") && line.contains("moved")
+        ));
+        let source = |line: &str| line.starts_with("  http") && line.contains("MiB");
+        assert!(is_there(&source), "{columns}: {drawn:#?}");
+        // A line that had no room would go on in the next, from its first column.
+        let bars = drawn.iter().filter(|line| line.contains(['━', '─']));
+        for line in bars {
+            let begins = ["  http", "sources ", "━", "╸", "─"];
+            assert!(begins.iter().any(|start| line.starts_with(start)), "{line}");
+        }
+        assert!(ran.stdout.contains("1 imported, 0 unchanged, 40 failed"));
+    }
+}
+
+#[test]
+fn top_shows_what_runs_how_fast_and_what_waits() {
+    let hub = slow(MIB / 8);
+    let home = Home::of(&hub);
+    let url = format!("{}/big.bin", hub.files_url());
+    let importing = home.start(&["import", &url]);
+    crate::support::eventually("it is under way", || {
+        let listed = home.run(&["uploads", "list", "--json"]);
+        listed.stdout.contains("big.bin")
+    });
+    let program = env!("CARGO_BIN_EXE_modelferry");
+    for columns in [80, 40] {
+        let line = format!("uploads list > /dev/null; timeout --foreground -s INT 2 {program} top");
+        let ran = on_columns(columns, &home, &line);
+        let drawn = drawn(&ran, columns);
+        for begin in ["1 running, 0 waiting", "  big.bin", "  next: nothing waits"] {
+            let is_there = drawn.iter().any(|line| line.starts_with(begin));
+            assert!(is_there, "{columns}: {drawn:#?}");
+        }
+    }
+    importing.kill();
 }
 
 #[test]

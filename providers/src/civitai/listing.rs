@@ -9,10 +9,11 @@ use url::form_urlencoded;
 
 use super::api::Api;
 use super::id::CivitaiId;
-use super::lookup::newest;
+use super::lookup::{no_versions, published};
+use super::reference::{CivitaiRef, CivitaiTarget, SisterHost};
 use super::wire::{File, Model, Version};
-use super::{Civitai, not_ours, parse, plan};
-use crate::listing::{Catalog, Cursor, Listed, Listing, Page};
+use super::{Civitai, not_ours, nothing_there, parse, plan};
+use crate::listing::{Catalog, Cursor, Listed, Listing, ListingKind, Page};
 use crate::time::unix_seconds;
 use crate::{Auth, ProviderError, ProviderKind, SourceError};
 
@@ -41,6 +42,17 @@ pub struct CivitaiListing {
 }
 
 impl CivitaiListing {
+    /// By the filter that narrows it most.
+    pub(crate) fn kind(&self) -> ListingKind {
+        let has = |key: &str| self.filters.contains_key(key);
+        match () {
+            () if has("query") => ListingKind::Search,
+            () if has("username") => ListingKind::Creator,
+            () if has("tag") => ListingKind::Tag,
+            () => ListingKind::Search,
+        }
+    }
+
     fn query(&self, at: Option<&Cursor>) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("limit", PAGE);
@@ -78,8 +90,10 @@ impl Catalog for Civitai {
         at: Option<&Cursor>,
         auth: &Auth,
     ) -> Result<Page, ProviderError> {
-        let Listing::Civitai(listing) = of else {
-            return Err(not_ours(of.provider()));
+        let listing = match of {
+            Listing::Civitai(listing) => listing,
+            Listing::CivitaiVersions { model } => return self.versions(*model, auth).await,
+            Listing::HuggingFace(_) => return Err(not_ours(of.provider())),
         };
         let api: Api<'_> = self.hub(auth.civitai.as_ref());
         let found = api.search(&listing.query(at)).await?;
@@ -100,22 +114,61 @@ fn cursor(value: &Value) -> Option<Cursor> {
     }
 }
 
+impl Civitai {
+    /// A model comes with all of its versions. One that the hub itself does
+    /// not show is looked for where mature models are.
+    async fn versions(&self, id: CivitaiId, auth: &Auth) -> Result<Page, ProviderError> {
+        let token = auth.civitai.as_ref();
+        let hub = self.hub(token);
+        let (mut api, mut model) = (self.hub(token), hub.model(id).await?);
+        if model.is_none()
+            && let Some(sister) = self.sister(SisterHost::Red, token)
+        {
+            // What it lacks or refuses says nothing new.
+            model = sister.model(id).await.unwrap_or_default();
+            api = sister;
+        }
+        let Some(model) = model else {
+            return Err(nothing_there(
+                &hub,
+                &CivitaiRef::new(CivitaiTarget::Model(id)),
+            ));
+        };
+        let versions = published(model.model_versions.iter());
+        let entries: Vec<Listed> = versions
+            .filter_map(|version| at_version(&model, version))
+            .map(|listed| Listed {
+                subject: listed.source.clone(),
+                ..listed
+            })
+            .collect();
+        if entries.is_empty() {
+            return Err(no_versions(&api, id, &model));
+        }
+        Ok(Page {
+            entries,
+            next: None,
+        })
+    }
+}
+
 /// A model at its newest published version; `None` for one without any.
 fn listed(model: &Model) -> Option<Listed> {
-    let id = model.id?;
-    let version_id = newest(model.model_versions.iter())?;
-    let version = model
-        .model_versions
-        .iter()
-        .find(|version| version.id == Some(version_id))?;
+    at_version(model, published(model.model_versions.iter()).next()?)
+}
+
+fn at_version(model: &Model, version: &Version) -> Option<Listed> {
+    let (id, version_id) = (model.id?, version.id?);
     Some(Listed {
         source: source(id, version_id),
+        subject: format!("civitai:{id}"),
         name: name(model, version),
         revision: Some(version_id.to_string()),
         updated: version.published_at.as_deref().and_then(unix_seconds),
         model_type: model.kind.clone(),
         base_model: version.base_model.clone(),
         size: primary(version).and_then(|file| plan::size(file).approximate()),
+        is_at_most: false,
     })
 }
 

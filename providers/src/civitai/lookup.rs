@@ -43,6 +43,28 @@ pub(super) async fn find(api: &Api<'_>, of: &CivitaiRef) -> Result<Option<Found>
     }
 }
 
+/// What the one answer tells that names a version with its files; `None` when
+/// it shows none. It does not say whether a login is needed.
+pub(super) async fn glance(api: &Api<'_>, of: &CivitaiRef) -> Result<Option<Found>, ProviderError> {
+    let version = match &of.target {
+        CivitaiTarget::Model(id) => {
+            let Some(model) = api.model(*id).await? else {
+                return Ok(None);
+            };
+            let chosen = match of.file {
+                Some(file) => holder(&model, file),
+                None => newest(model.model_versions.iter()),
+            };
+            let parent = Some((*id, model));
+            return Ok(chosen.and_then(|chosen| assemble(api, chosen, None, None, parent)));
+        }
+        CivitaiTarget::Version { version, .. } => api.version(*version).await?,
+        CivitaiTarget::Hash(hash) => api.by_hash(hash).await?,
+    };
+    let id = version.as_ref().and_then(|version| version.id);
+    Ok(id.and_then(|id| assemble(api, id, version, None, None)))
+}
+
 async fn by_model(
     api: &Api<'_>,
     id: CivitaiId,
@@ -237,11 +259,16 @@ pub(super) fn with_free_version(
     }
 }
 
-/// The version published last. The hub lists them in the creator's order, so
-/// the dates decide; without dates, the order does.
-pub(super) fn newest<'a>(
-    versions: impl DoubleEndedIterator<Item = &'a Version>,
-) -> Option<CivitaiId> {
+/// The version published last.
+pub(super) fn newest<'a>(versions: impl Iterator<Item = &'a Version>) -> Option<CivitaiId> {
+    published(versions).next().and_then(|version| version.id)
+}
+
+/// The published versions, newest first. The hub lists them in the creator's
+/// order, so the dates decide; without dates, the order does.
+pub(super) fn published<'a>(
+    versions: impl Iterator<Item = &'a Version>,
+) -> impl Iterator<Item = &'a Version> {
     let moment = |version: &Version| {
         let date = version
             .published_at
@@ -249,13 +276,12 @@ pub(super) fn newest<'a>(
             .or(version.created_at.as_deref());
         date.and_then(time::unix_seconds).unwrap_or(i64::MIN)
     };
-    let published = versions.filter(|version| is_published(version));
-    let dated = published.filter_map(|version| Some((moment(version), version.id?)));
-    // Of equal ones the first listed: `max_by_key` would take the last.
-    dated
-        .rev()
-        .max_by_key(|(moment, _)| *moment)
-        .map(|(_, id)| id)
+    let mut shown: Vec<&Version> = versions
+        .filter(|version| is_published(version) && version.id.is_some())
+        .collect();
+    // Of equal ones the first listed stays first.
+    shown.sort_by_key(|version| std::cmp::Reverse(moment(version)));
+    shown.into_iter()
 }
 
 fn holder(model: &Model, file: CivitaiId) -> Option<CivitaiId> {
@@ -263,7 +289,7 @@ fn holder(model: &Model, file: CivitaiId) -> Option<CivitaiId> {
     model.model_versions.iter().find(has)?.id
 }
 
-fn no_versions(api: &Api<'_>, id: CivitaiId, model: &Model) -> ProviderError {
+pub(super) fn no_versions(api: &Api<'_>, id: CivitaiId, model: &Model) -> ProviderError {
     if model.mode.as_deref() == Some("Archived") {
         return super::errors::archived(&api.host(), &format!("model {id}"));
     }

@@ -70,6 +70,35 @@ pub(super) fn plan(
     })
 }
 
+/// Whether the files chosen today are those of an earlier plan, as far as it
+/// took them.
+pub(super) fn comes_to(
+    api: &Api<'_>,
+    found: &Found,
+    of: &CivitaiRef,
+    selection: &Selection,
+    earlier: &Plan,
+) -> bool {
+    let Ok(mut today) = plan(api, found, of, selection) else {
+        return false;
+    };
+    let is_left_out = |file: &Artifact| earlier.left_out.iter().any(|out| out.path == file.path);
+    today.artifacts.retain(|file| !is_left_out(file));
+    let is_same = |(a, b): (&Artifact, &Artifact)| {
+        (&a.path, a.size, &a.digests, file_id(a)) == (&b.path, b.size, &b.digests, file_id(b))
+    };
+    today.revision == earlier.revision
+        && today.artifacts.len() == earlier.artifacts.len()
+        && today.artifacts.iter().zip(&earlier.artifacts).all(is_same)
+}
+
+fn file_id(file: &Artifact) -> Option<CivitaiId> {
+    match &file.origin {
+        Origin::Civitai(origin) => origin.file,
+        _ => None,
+    }
+}
+
 fn model_name(found: &Found) -> Option<&str> {
     let model = found.model.as_ref();
     let name = model.and_then(|model| model.name.as_deref());
@@ -153,6 +182,7 @@ fn artifact(api: &Api<'_>, found: &Found, named: &Named, warnings: &mut Vec<Warn
             file: named.file.id,
             download_query: download_query(named.file, found.version_id),
             host: api.sister,
+            is_guarded: false,
         }),
         scan: scan::of(named.file),
     }

@@ -1,6 +1,6 @@
 //! Who may read, and where tokens go.
 
-use super::{Factory, NO_BODY, failure, first, open, plan, read, resolve};
+use super::{Factory, NO_BODY, failure, first, open, parse, plan, read, resolve};
 use crate::auth::HostCredential;
 use crate::{Auth, ByteRange, ErrorKind, ProviderError};
 
@@ -60,6 +60,33 @@ pub async fn proof_moves_no_body<F: Factory>(world: &F) {
         }
         let moved = moved(world);
         assert!(moved < NO_BODY, "{moved} bytes for {source}");
+    }
+}
+
+/// A plan of a source that did not change is known to be current, by a few
+/// requests that carry no body.
+pub async fn a_plan_is_current_while_nothing_changed<F: Factory>(world: &F) {
+    for source in [world.good(), world.several(), world.gated()] {
+        let (plan, of) = (plan(world, &source).await, parse(world, &source));
+        world.forget_requests();
+        let auth = world.auth();
+        let told = world.provider().is_current(&plan, &of, &auth).await;
+        assert!(told.unwrap(), "{source}");
+        assert!(world.requests().len() <= 3, "{:?}", world.requests());
+        assert!(moved(world) < NO_BODY);
+    }
+}
+
+/// A plan that somebody has, perhaps by guessing, proves nothing: without
+/// access it is not called current.
+pub async fn a_plan_is_current_only_for_who_may_read<F: Factory>(world: &F) {
+    let (plan, of) = (
+        plan(world, &world.gated()).await,
+        parse(world, &world.gated()),
+    );
+    for auth in [Auth::anonymous(), world.wrong_auth()] {
+        let told = world.provider().is_current(&plan, &of, &auth).await;
+        assert!(!told.unwrap(), "{auth:?}");
     }
 }
 
@@ -144,7 +171,7 @@ fn secrets(auth: &Auth) -> Vec<String> {
 pub async fn no_secret_is_ever_shown<F: Factory>(world: &F) {
     let mut shown = vec![
         format!("{:?} {:?}", world.provider(), world.auth()),
-        format!("{:?}", super::parse(world, &world.good())),
+        format!("{:?}", parse(world, &world.good())),
     ];
     for source in [world.good(), world.gated()] {
         let plan = plan(world, &source).await;

@@ -8,8 +8,10 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 
 use super::HttpSettings;
+use crate::auth::Token;
 use crate::error::{ErrorKind, ProviderError};
 use crate::net::AddressGuard;
+use crate::url::SafeUrl;
 
 /// A kept connection is closed by us before most servers close it (nginx
 /// after 75 s, many balancers after 60 s): asking on a dying one costs a try.
@@ -39,15 +41,7 @@ pub(super) fn client(
         .tcp_nodelay(true);
     let builder = match &settings.proxy {
         None => builder.no_proxy().dns_resolver(resolver),
-        Some(proxy) => {
-            builder.proxy(reqwest::Proxy::all(proxy.as_url().clone()).map_err(|_| {
-                ProviderError::new(
-                    ErrorKind::InvalidSource,
-                    format!("{proxy} can't be used as a proxy"),
-                )
-                .hint("write it like http://proxy.example:3128")
-            })?)
-        }
+        Some(proxy) => builder.proxy(through(proxy, settings.proxy_login.as_ref())?),
     };
     builder.build().map_err(|error| {
         ProviderError::new(
@@ -56,6 +50,24 @@ pub(super) fn client(
         )
         .hint("install the system's CA certificates (the package ca-certificates)")
     })
+}
+
+fn through(proxy: &SafeUrl, login: Option<&Token>) -> Result<reqwest::Proxy, ProviderError> {
+    let through = reqwest::Proxy::all(proxy.as_url().clone()).map_err(|_| {
+        ProviderError::new(
+            ErrorKind::InvalidSource,
+            format!("{proxy} can't be used as a proxy"),
+        )
+        .hint("write it like http://proxy.example:3128")
+    })?;
+    let Some(login) = login else {
+        return Ok(through);
+    };
+    let (user, password) = login
+        .expose()
+        .split_once(':')
+        .unwrap_or((login.expose(), ""));
+    Ok(through.basic_auth(user, password))
 }
 
 /// A name that no address is known for, or that could not be asked about.

@@ -213,6 +213,14 @@ mod tests {
     }
 
     #[test]
+    fn what_a_post_carries_goes_along_with_no_redirect() {
+        let url = |text: &str| SafeUrl::parse(text).unwrap();
+        let request = Request::post_json(url("https://h/x"), "{}").header("webhook-id", "msg_1");
+        let next = request.redirected(url("https://h/y")).unwrap();
+        assert!(next.body.is_none() && next.headers.is_empty(), "{next:?}");
+    }
+
+    #[test]
     fn a_token_stays_with_its_scheme_host_and_port() {
         for (from, to, stays) in [
             ("https://h/x", "https://h/y?z", true),

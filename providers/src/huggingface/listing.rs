@@ -216,6 +216,7 @@ impl Item {
             .filter_map(|tag| tag.as_str()?.strip_prefix("base_model:"))
             .find(|base| !base.contains(':'));
         Some(Listed {
+            subject: source.clone(),
             source,
             name: repo.as_str().to_owned(),
             revision: self.sha.filter(|sha| Commit::parse(sha).is_ok()),
@@ -223,6 +224,7 @@ impl Item {
             model_type: self.pipeline_tag,
             base_model: base_model.map(str::to_owned),
             size: self.used_storage.as_ref().and_then(Value::as_u64),
+            is_at_most: true,
         })
     }
 }

@@ -36,11 +36,16 @@ pub(super) async fn may_read(
         let get = Request::get(url).bearer(hub.token).range(&one);
         answer = hub.ask(get, inspect).await?;
     }
-    if answer.is_success() || answer.status == 416 || answer.redirect()?.is_some() {
+    if answer.status == 416 || is_handed_out(&answer)? {
         return Ok(());
     }
     let commit = origin.commit.to_string();
     Err(refusal(hub, Asked::file(origin, &commit), answer).await)
+}
+
+/// Whether the hub answers with a file, or with where it is.
+pub(super) fn is_handed_out(answer: &Answer) -> Result<bool, ProviderError> {
+    Ok(answer.is_success() || answer.redirect()?.is_some())
 }
 
 /// Opens a file at a range, over the link that is kept or a new one.

@@ -14,13 +14,13 @@ const MAX_PAGE: usize = 256 * 1024;
 /// Bytes that tell a page from a file.
 const ENOUGH: usize = 512;
 
-/// The stored credential for a URL's host, by `host` or `host:port`.
+/// The stored credential for a URL's host. A bare `host` means https at its own
+/// port: plain http, which others can read, takes one that names the port.
 pub(super) fn credential<'a>(auth: &'a Auth, url: &SafeUrl) -> Option<&'a HostCredential> {
-    let with_port = || {
-        let port = url.as_url().port_or_known_default()?;
-        auth.hosts.get(&format!("{}:{port}", url.host()))
-    };
-    auth.hosts.get(&url.authority()).or_else(with_port)
+    let port = url.as_url().port_or_known_default()?;
+    let is_plain_https = url.as_url().scheme() == "https" && port == 443;
+    let bare = is_plain_https.then(|| auth.hosts.get(url.host())).flatten();
+    bare.or_else(|| auth.hosts.get(&format!("{}:{port}", url.host())))
 }
 
 /// Asks for a URL's content from its start, which may be a share link's target.
@@ -136,4 +136,34 @@ fn wanted_name(answer: &Answer, asked: &SafeUrl) -> Option<String> {
         .header_bytes("content-disposition")
         .and_then(name::suggested)
         .or_else(|| name::of_path(asked))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Token;
+
+    #[test]
+    fn a_bare_host_is_https_and_http_takes_a_port() {
+        let with = |name: &str| {
+            let mut auth = Auth::anonymous();
+            let token = Token::new("secret").unwrap();
+            auth.hosts
+                .insert(name.to_owned(), HostCredential::Bearer(token));
+            auth
+        };
+        for (name, url, sent) in [
+            ("h.example", "https://h.example/x", true),
+            ("h.example", "http://h.example/x", false),
+            ("h.example", "https://h.example:8443/x", false),
+            ("h.example:443", "https://h.example/x", true),
+            ("h.example:80", "http://h.example/x", true),
+            ("h.example:80", "https://h.example/x", false),
+            ("h.example:8443", "https://h.example:8443/x", true),
+            ("h.example", "https://sub.h.example/x", false),
+        ] {
+            let found = credential(&with(name), &SafeUrl::parse(url).unwrap()).is_some();
+            assert_eq!(found, sent, "{name} for {url}");
+        }
+    }
 }

@@ -5,12 +5,12 @@ use sha2::{Digest as _, Sha256 as Hasher};
 
 use super::{Other, OtherOrigin, fetch, github, name};
 use crate::ProviderKind;
-use crate::artifact::{Artifact, ByteRange, Origin, Place, Plan, Size, Validator, Warning};
+use crate::artifact::{Artifact, Body, ByteRange, Origin, Place, Plan, Size, Validator, Warning};
 use crate::auth::Auth;
 use crate::digest::{Digests, HeaderDigest};
 use crate::error::{ErrorKind, ProviderError};
 use crate::glob::Globs;
-use crate::http::{Method, ranged};
+use crate::http::{Answer, Method, ranged};
 use crate::path::RelPath;
 use crate::source::{Reference, Selection};
 use crate::url::SafeUrl;
@@ -101,26 +101,64 @@ async fn look(other: &Other, url: &SafeUrl, auth: &Auth) -> Result<Found, Provid
         return Err(fetch::refused(answer).await);
     }
     fetch::refuse_markup(&mut answer, url).await?;
+    let (found, mut body) = told(answer, &asked)?;
+    if found.serves_ranges {
+        // Read to its end, the connection can serve the next request.
+        while let Ok(Some(_)) = body.bytes.try_next().await {}
+    }
+    Ok(found)
+}
+
+/// What an answer's headers tell, and the bytes that came with it.
+fn told(answer: Answer, asked: &ByteRange) -> Result<(Found, Body), ProviderError> {
     let last = answer.url.clone();
     let serves_ranges = answer.status == 206;
     let suggested = answer
         .header_bytes("content-disposition")
         .and_then(name::suggested);
     let tag = answer.header("etag").map(ToOwned::to_owned);
-    let mut body = ranged::body(answer, &asked, None)?;
-    if serves_ranges {
-        // Read to its end, the connection can serve the next request.
-        while let Ok(Some(_)) = body.bytes.try_next().await {}
-    }
-    Ok(Found {
+    let mut body = ranged::body(answer, asked, None)?;
+    let found = Found {
         last,
         suggested,
         size: body.total,
-        validator: body.validator,
+        validator: body.validator.take(),
         tag,
-        digest: body.digest,
+        digest: body.digest.take(),
         serves_ranges,
-    })
+    };
+    Ok((found, body))
+}
+
+/// Whether the headers are those of the content that a plan was made of: one
+/// request, and a second where the server takes no HEAD or its link no other
+/// method than GET. Handed out to this token, it may be read.
+pub(super) async fn is_current(
+    other: &Other,
+    url: &SafeUrl,
+    plan: &Plan,
+    auth: &Auth,
+) -> Result<bool, ProviderError> {
+    let mut asked = ByteRange::whole();
+    let mut answer = fetch::get(other, url, Method::Head, &asked, auth).await?;
+    if !answer.is_success() {
+        asked.end = Some(1);
+        answer = fetch::get(other, url, Method::Get, &asked, auth).await?;
+        fetch::refuse_markup(&mut answer, url).await?;
+    }
+    // A login page in its place would be as good as unreadable.
+    let is_page = answer
+        .media_type()
+        .is_some_and(|media| media.contains("html"));
+    let (mut found, _) = told(answer, &asked)?;
+    let sizes = plan.artifacts.iter().map(|file| file.size.exact());
+    if is_page || !sizes.eq([found.size]) {
+        return Ok(false);
+    }
+    // A digest may be of the part asked for, and is missing from some answers.
+    let with_digest = revision(url, &found);
+    found.digest = None;
+    Ok([with_digest, revision(url, &found)].contains(&plan.revision))
 }
 
 fn refuse_revision(url: &SafeUrl, selection: &Selection) -> Result<(), ProviderError> {

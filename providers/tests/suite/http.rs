@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use modelferry_providers::http::{HttpSettings, Request, RetryPolicy};
-use modelferry_providers::{ErrorKind, Http, SafeUrl};
+use modelferry_providers::{ErrorKind, Http, SafeUrl, Token};
 
 use super::raw::{Play, Raw, answer, client, quick};
 
@@ -191,6 +191,26 @@ async fn a_configured_proxy_is_asked_for_everything() {
         proxy.heads()[0].starts_with("GET http://models.example/x "),
         "{:?}",
         proxy.heads()
+    );
+}
+
+/// The proxy's login is the proxy's alone, beside whatever goes to the host.
+#[tokio::test]
+async fn a_login_goes_to_the_proxy() {
+    let proxy = Raw::start(|_, _| answer("200 OK", "", "by proxy")).await;
+    let settings = HttpSettings {
+        proxy: Some(proxy.url("")),
+        proxy_login: Token::new("ferry:s3cret"),
+        ..quick()
+    };
+    assert!(!format!("{settings:?}").contains("s3cret"));
+    let http = Http::new(settings).unwrap();
+    let url = SafeUrl::parse("http://models.example/x").unwrap();
+    http.send(&Request::get(url)).await.unwrap();
+    let head = proxy.heads()[0].to_ascii_lowercase();
+    assert!(
+        head.contains("proxy-authorization: basic zmvycnk6cznjcmv0"),
+        "{head}"
     );
 }
 

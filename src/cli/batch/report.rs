@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::cli::Exit;
 use crate::cli::import::shown_import;
-use crate::cli::output::{Output, count, printable, size};
+use crate::cli::output::{Output, clip, count, printable, size};
 use crate::error::{Code, Error};
 use crate::worker::{Ended, Outcome};
 
@@ -92,7 +92,11 @@ impl<'a> Report<'a> {
                 ..error.clone()
             });
         } else if !self.output.json {
-            self.output.line(&summary(source, ended));
+            let line = match self.output.columns {
+                Some(columns) => clip(&short(source, ended), columns),
+                None => summary(source, ended),
+            };
+            self.output.line(&line);
         }
         Ok(())
     }
@@ -128,6 +132,16 @@ impl<'a> Report<'a> {
                 .note("run the same command again to go on from here");
         }
     }
+}
+
+/// What fits a line of a terminal, where the source may be cut.
+fn short(source: &str, ended: &Ended) -> String {
+    format!(
+        "{:9}  {:>11}  {}",
+        ended.outcome.as_str(),
+        size(Some(ended.bytes_moved())),
+        printable(source),
+    )
 }
 
 fn summary(source: &str, ended: &Ended) -> String {

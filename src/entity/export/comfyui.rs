@@ -11,9 +11,11 @@ use crate::inspect::ModelType;
 
 /// The folders below `models` that ComfyUI reads.
 /// <https://github.com/comfyanonymous/ComfyUI/blob/master/folder_paths.py>
+/// The last two are those of the nodes that everybody has for motion modules and IP-Adapter.
 const FOLDERS: &[&str] = &[
     "audio_encoders",
     "checkpoints",
+    "classifiers",
     "clip",
     "clip_vision",
     "configs",
@@ -22,14 +24,19 @@ const FOLDERS: &[&str] = &[
     "embeddings",
     "gligen",
     "hypernetworks",
+    "latent_upscale_models",
     "loras",
+    "model_patches",
     "photomaker",
     "style_models",
+    "t2i_adapter",
     "text_encoders",
     "unet",
     "upscale_models",
     "vae",
     "vae_approx",
+    "animatediff_models",
+    "ipadapter",
 ];
 
 /// The endings of files that ComfyUI loads.
@@ -41,6 +48,7 @@ const WEIGHTS: &[&str] = &[
     "pt2",
     "pth",
     "bin",
+    "pkl",
     "gguf",
 ];
 
@@ -75,7 +83,7 @@ pub(super) fn arrange(manifest: &Manifest) -> Result<Arrangement, Error> {
 
 fn folder(manifest: &Manifest, file: &ManifestFile) -> Option<&'static str> {
     if !is_weights(&file.path) {
-        return None;
+        return is_config(manifest, file).then_some("configs");
     }
     by_card(manifest, file)
         .or_else(|| by_path(&file.path))
@@ -85,16 +93,16 @@ fn folder(manifest: &Manifest, file: &ManifestFile) -> Option<&'static str> {
 /// Civitai's card names the model's type, and each file's.
 fn by_card(manifest: &Manifest, file: &ManifestFile) -> Option<&'static str> {
     let card = manifest.card.as_ref()?;
-    let files = card["files"].as_array()?;
-    let own = files
-        .iter()
-        .find(|listed| listed["path"] == file.path.as_str())?;
-    match own["type"].as_str()? {
+    match file_type(manifest, file)? {
         "VAE" => return Some("vae"),
         "Text Encoder" => return Some("text_encoders"),
-        "UNet" => return Some("diffusion_models"),
+        "Vision Encoder" | "CLIPVision" => return Some("clip_vision"),
+        "UNet" | "Diffusion Model" => return Some("diffusion_models"),
+        "ControlNet" => return Some("controlnet"),
+        "Upscaler" => return Some("upscale_models"),
+        "Enhancement LoRA" => return Some("loras"),
         "Negative" => return Some("embeddings"),
-        "Training Data" | "Archive" => return None,
+        "Training Data" | "Archive" | "Workflow" => return None,
         _ => {}
     }
     let is_gguf = file.path.ends_with(".gguf");
@@ -107,8 +115,26 @@ fn by_card(manifest: &Manifest, file: &ManifestFile) -> Option<&'static str> {
         "Controlnet" => "controlnet",
         "Upscaler" => "upscale_models",
         "Hypernetwork" => "hypernetworks",
+        "MotionModule" => "animatediff_models",
+        "UNet" | "Diffusion Model" | "DiffusionModel" => "diffusion_models",
+        "Text Encoder" | "TextEncoder" | "CLIP" => "text_encoders",
+        "CLIPVision" | "Vision Encoder" => "clip_vision",
         _ => return None,
     })
+}
+
+/// What Civitai's card calls a file.
+fn file_type<'a>(manifest: &'a Manifest, file: &ManifestFile) -> Option<&'a str> {
+    let files = manifest.card.as_ref()?["files"].as_array()?;
+    let own = files
+        .iter()
+        .find(|listed| listed["path"] == file.path.as_str())?;
+    own["type"].as_str()
+}
+
+/// The only text that ComfyUI reads beside models: a checkpoint's layers.
+fn is_config(manifest: &Manifest, file: &ManifestFile) -> bool {
+    file.path.to_ascii_lowercase().ends_with(".yaml") && file_type(manifest, file) == Some("Config")
 }
 
 /// Repositories made for ComfyUI name its folders.

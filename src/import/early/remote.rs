@@ -5,13 +5,12 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
 use modelferry_providers::{Artifact, Auth, Body, ByteRange, ProviderError, Validator};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::transfer::Engine;
+use crate::transfer::{Drip, Engine, Patience};
 
 const KIB: u64 = 1024;
 /// The first range: most headers that fail do so within it.
@@ -22,8 +21,13 @@ const JUMP: u64 = 16 * KIB;
 const LONGEST: u64 = 1024 * KIB;
 /// How much of the beginning is kept, to be judged when the look breaks off.
 const PREFIX: usize = 256 * 1024;
-/// How long all ranges of one look may take together.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How many of the engine's windows all ranges of one look may take together.
+const WINDOWS: u32 = 2;
+
+/// How long one look may take.
+pub(super) fn longest(engine: &Engine) -> Duration {
+    engine.patience.window * WINDOWS
+}
 
 /// What one look may cost.
 #[derive(Debug, Clone, Copy)]
@@ -83,7 +87,7 @@ impl Remote {
             auth: auth.clone(),
             cancel: cancel.clone(),
             runtime: Handle::current(),
-            deadline: Instant::now() + PATIENCE,
+            deadline: Instant::now() + longest(engine),
             left: budget,
             fetched: 0,
             total: artifact.size.exact(),
@@ -149,7 +153,8 @@ impl Remote {
             total: body.total,
             validator: body.validator.clone(),
         };
-        let bytes = collect(body, end - start, &mut self.fetched).await?;
+        let patience = &self.engine.patience;
+        let bytes = collect(body, end - start, patience, &mut self.fetched).await?;
         self.engine.limits.pace.spend(bytes.len() as u64).await;
         Ok((meta, bytes))
     }
@@ -251,14 +256,19 @@ enum Why {
 }
 
 /// The first `most` bytes of a body. The rest is not asked for.
-async fn collect(body: Body, most: u64, fetched: &mut u64) -> Result<Bytes, ProviderError> {
+async fn collect(
+    body: Body,
+    most: u64,
+    patience: &Patience,
+    fetched: &mut u64,
+) -> Result<Bytes, ProviderError> {
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let mut stream = body.bytes;
     let mut all = BytesMut::new();
+    let mut drip = Drip::default();
     while all.len() < most
-        && let Some(chunk) = stream.next().await
+        && let Some(mut chunk) = drip.next(&mut stream, patience).await?
     {
-        let mut chunk = chunk?;
         *fetched += chunk.len() as u64;
         chunk.truncate(most - all.len());
         all.extend_from_slice(&chunk);

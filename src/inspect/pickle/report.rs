@@ -89,6 +89,17 @@ impl Report {
         }
     }
 
+    /// Whether something that may well exist was named, or anything called.
+    pub(in super::super) fn refers_to_something(&self) -> bool {
+        let is_plausible = |violation: &Violation| {
+            violation
+                .reference
+                .as_ref()
+                .is_some_and(|reference| reference.plausible)
+        };
+        self.called_unlisted || !self.named.is_empty() || self.violations.iter().any(is_plausible)
+    }
+
     /// Whether running the pickle would have done something the policy forbids: it was called, or
     /// the whole pickle loads. One that goes on for too long to be followed counts, because what
     /// it does in the end is not known.

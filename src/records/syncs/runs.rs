@@ -1,18 +1,21 @@
-//! The runs of syncs: who runs one, what it came to, what it has seen.
-
-use std::time::Duration;
+//! The runs of syncs, and what they came to.
 
 use chrono::{DateTime, Utc};
+use modelferry_providers::SafeUrl;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sqlx::{AssertSqlSafe, FromRow};
-use uuid::Uuid;
+use utoipa::ToSchema;
 
-use super::{COLUMNS, Row, SyncRow};
+use super::{Difference, SavedError, SyncClaim, SyncRow};
 use crate::error::{Code, Error};
-use crate::records::db::{Tx, execute, fetch_all, fetch_optional};
-use crate::records::jobs::millis;
+use crate::records::db::{execute, fetch_all, fetch_optional};
+use crate::records::deliveries::{Announcement, announce};
 use crate::records::{Records, from_json, time, to_json, word};
 use crate::upload::words;
+
+/// The most runs of one sync that are kept, the newest.
+const KEPT: i64 = 500;
 
 words!(
     /// What set a run off.
@@ -27,6 +30,8 @@ words!(
 words!(
     /// How a run stands.
     RunStatus {
+        /// Asked for; the next worker that is free begins it.
+        Waiting = "waiting",
         /// Under way.
         Running = "running",
         /// Went through the whole list; single sources may have failed.
@@ -39,7 +44,7 @@ words!(
 );
 
 /// What a run came to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RunCounts {
     /// Entries of the list that fit the filter.
@@ -60,271 +65,179 @@ pub struct RunCounts {
     pub bytes: u64,
 }
 
-/// The right to run one sync, until the lease runs out.
-#[derive(Debug, Clone)]
-pub struct SyncClaim {
-    /// The sync as it stood when it was claimed.
-    pub sync: SyncRow,
-    /// The run that this began.
-    pub run_id: String,
-    token: String,
-}
-
 /// One run of a sync.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunRow {
     /// Its id.
     pub id: String,
+    /// The sync it is of.
+    pub sync_id: String,
     /// What set it off.
     pub cause: RunCause,
     /// How it stands.
     pub status: RunStatus,
-    /// When it began.
+    /// The process that runs it, or did.
+    pub worker: Option<String>,
+    /// When it began, or was asked for.
     pub started_at: DateTime<Utc>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
     /// What it came to so far.
     pub counts: RunCounts,
+    /// The same, source by source.
+    pub difference: Difference,
     /// Why it failed.
     pub error: Option<Error>,
 }
 
-/// One source that a sync has seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SyncItem {
-    /// The source, without a revision.
-    pub source: String,
-    /// The revision last imported; `None`: never yet.
-    pub revision: Option<String>,
-    /// The upload that imported it.
-    pub upload_id: Option<String>,
-    /// Since when it is no longer in the list.
-    pub missing_since: Option<DateTime<Utc>>,
+/// A worker's end of a run.
+#[derive(Debug)]
+pub struct RunEnd<'a> {
+    /// How it stands.
+    pub status: RunStatus,
+    /// What it came to.
+    pub counts: &'a RunCounts,
+    /// The same, source by source.
+    pub difference: &'a Difference,
+    /// Why it failed.
+    pub error: Option<&'a Error>,
+    /// Who is told, and what.
+    pub tells: Option<(&'a SafeUrl, &'a Value)>,
 }
 
 impl Records {
-    /// Takes this sync and begins a run. `None`: it is being run.
+    /// Keeps what a run came to so far, for watchers. `false`: the lease is lost.
     ///
     /// # Errors
     /// When the database can't be written.
-    pub async fn claim_sync(
+    pub async fn save_run(
         &self,
-        sync: &SyncRow,
-        worker: &str,
-        lease: Duration,
-    ) -> Result<Option<SyncClaim>, Error> {
-        self.begin(&sync.id, RunCause::Request, worker, lease).await
-    }
-
-    /// Takes the sync that has been due for longest and begins a run. `None`:
-    /// none is due, or another worker was faster.
-    ///
-    /// # Errors
-    /// When the database can't be written.
-    pub async fn claim_due_sync(
-        &self,
-        worker: &str,
-        lease: Duration,
-    ) -> Result<Option<SyncClaim>, Error> {
-        let mut conn = self.db.read().await?;
-        let due = fetch_optional!(
-            conn,
-            (String,),
-            "SELECT id FROM syncs WHERE next_run_at <= $1 AND lease_until <= $1 AND NOT paused \
-             ORDER BY next_run_at LIMIT 1",
-            self.now(),
-        )?;
-        drop(conn);
-        match due {
-            Some((id,)) => self.begin(&id, RunCause::Schedule, worker, lease).await,
-            None => Ok(None),
-        }
-    }
-
-    async fn begin(
-        &self,
-        id: &str,
-        cause: RunCause,
-        worker: &str,
-        lease: Duration,
-    ) -> Result<Option<SyncClaim>, Error> {
-        let token = Uuid::new_v4().simple().to_string();
-        let run_id = format!("run_{}", Uuid::now_v7().simple());
-        let at = self.now();
-        let mut tx = self.db.write().await?;
-        // A scheduled one must still be due: another worker may just have run it.
-        let taken = execute!(
-            tx,
-            "UPDATE syncs SET lease_owner = $2, lease_token = $3, lease_until = $4 \
-             WHERE id = $1 AND lease_until <= $5 AND ($6 = 'request' OR (next_run_at <= $5 AND NOT paused))",
-            id,
-            worker,
-            &token,
-            at + millis(lease),
-            at,
-            cause.as_str(),
-        )?;
-        if taken == 0 {
-            return Ok(None);
-        }
-        execute!(
-            tx,
-            "UPDATE sync_runs SET status = 'interrupted', ended_at = $2 WHERE sync_id = $1 AND status = 'running'",
-            id,
-            at,
-        )?;
-        execute!(
-            tx,
-            "INSERT INTO sync_runs (id, sync_id, cause, status, started_at, counts) VALUES ($1, $2, $3, 'running', $4, $5)",
-            &run_id,
-            id,
-            cause.as_str(),
-            at,
-            to_json(&RunCounts::default())?,
-        )?;
-        let sql = AssertSqlSafe(format!("SELECT {COLUMNS} FROM syncs WHERE id = $1"));
-        let row = fetch_optional!(tx, Row, sql, id)?;
-        tx.commit().await?;
-        let sync = row.map(Row::read).transpose()?;
-        Ok(sync.map(|sync| SyncClaim {
-            sync,
-            run_id,
-            token,
-        }))
-    }
-
-    /// Keeps a claim alive. `false`: it is lost.
-    ///
-    /// # Errors
-    /// When the database can't be written.
-    pub async fn renew_sync(&self, claim: &SyncClaim, lease: Duration) -> Result<bool, Error> {
-        let mut conn = self.db.read().await?;
-        let done = execute!(
-            conn,
-            "UPDATE syncs SET lease_until = $3 WHERE id = $1 AND lease_token = $2",
-            &claim.sync.id,
-            &claim.token,
-            self.now() + millis(lease),
-        )?;
-        Ok(done == 1)
-    }
-
-    /// Notes what was found of one source. `false`: the lease is lost.
-    ///
-    /// # Errors
-    /// When the database can't be written.
-    pub async fn note_item(&self, claim: &SyncClaim, item: &SyncItem) -> Result<bool, Error> {
-        let Some(mut tx) = self.leased_sync(claim).await? else {
+        claim: &SyncClaim,
+        counts: &RunCounts,
+        difference: &Difference,
+    ) -> Result<bool, Error> {
+        let Some((mut tx, _)) = self.leased_sync(claim).await? else {
             return Ok(false);
         };
         execute!(
             tx,
-            "INSERT INTO sync_items (sync_id, source, revision, upload_id, missing_since) VALUES ($1, $2, $3, $4, $5) \
-             ON CONFLICT (sync_id, source) DO UPDATE SET revision = excluded.revision, upload_id = excluded.upload_id, \
-             missing_since = excluded.missing_since",
-            &claim.sync.id,
-            &item.source,
-            item.revision.as_deref(),
-            item.upload_id.as_deref(),
-            item.missing_since.map(|at| at.timestamp_millis()),
+            "UPDATE sync_runs SET counts = $2, difference = $3 WHERE id = $1",
+            &claim.run_id,
+            to_json(counts)?,
+            to_json(difference)?,
         )?;
         tx.commit().await?;
         Ok(true)
     }
 
-    /// Ends a run and gives the claim back. `false`: the lease is lost.
+    /// Ends a run and gives the claim back; `next` tells of the sync as it
+    /// stands then when it is due again. `false`: the lease is lost.
     ///
     /// # Errors
     /// When the database can't be written.
     pub async fn end_run(
         &self,
         claim: &SyncClaim,
-        status: RunStatus,
-        counts: &RunCounts,
-        error: Option<&Error>,
-        next_run_at: Option<DateTime<Utc>>,
+        end: &RunEnd<'_>,
+        next: impl FnOnce(&SyncRow) -> Option<DateTime<Utc>> + Send,
     ) -> Result<bool, Error> {
-        let Some(mut tx) = self.leased_sync(claim).await? else {
+        let Some((mut tx, sync)) = self.leased_sync(claim).await? else {
             return Ok(false);
         };
-        let error = error.map(SavedError::from);
         execute!(
             tx,
-            "UPDATE sync_runs SET status = $2, ended_at = $3, counts = $4, error = $5 WHERE id = $1",
+            "UPDATE sync_runs SET status = $2, ended_at = $3, counts = $4, difference = $5, error = $6 WHERE id = $1",
             &claim.run_id,
-            status.as_str(),
+            end.status.as_str(),
             self.now(),
-            to_json(counts)?,
-            error.as_ref().map(to_json).transpose()?,
+            to_json(end.counts)?,
+            to_json(end.difference)?,
+            end.error
+                .map(SavedError::from)
+                .as_ref()
+                .map(to_json)
+                .transpose()?,
         )?;
+        let next = if sync.is_paused { None } else { next(&sync) };
         execute!(
             tx,
             "UPDATE syncs SET lease_owner = NULL, lease_token = NULL, lease_until = 0, next_run_at = $2 WHERE id = $1",
-            &claim.sync.id,
-            next_run_at.map(|at| at.timestamp_millis()),
+            &sync.id,
+            next.map(|at| at.timestamp_millis()),
         )?;
+        execute!(
+            tx,
+            "DELETE FROM sync_runs WHERE sync_id = $1 AND id <= \
+             (SELECT id FROM sync_runs WHERE sync_id = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)",
+            &sync.id,
+            KEPT,
+        )?;
+        if let Some((url, data)) = end.tells {
+            let announcement = Announcement {
+                owner: &sync.owner_id,
+                url,
+                kind: "sync.run",
+                data,
+                upload: None,
+            };
+            announce(&mut tx, &announcement, self.now()).await?;
+        }
         tx.commit().await?;
         Ok(true)
     }
 
-    /// What a sync has seen so far.
+    /// A sync's runs, newest first: at most `limit` of them before the run `before`.
     ///
     /// # Errors
     /// When the database can't be read.
-    pub async fn sync_items(&self, sync: &str) -> Result<Vec<SyncItem>, Error> {
+    pub async fn sync_runs(
+        &self,
+        sync: &str,
+        before: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<RunRow>, Error> {
         let mut conn = self.db.read().await?;
-        let rows = fetch_all!(
-            conn,
-            (String, Option<String>, Option<String>, Option<i64>),
-            "SELECT source, revision, upload_id, missing_since FROM sync_items WHERE sync_id = $1 ORDER BY source",
-            sync,
-        )?;
-        let item = |(source, revision, upload_id, missing): (_, _, _, Option<i64>)| SyncItem {
-            source,
-            revision,
-            upload_id,
-            missing_since: missing.map(time),
-        };
-        Ok(rows.into_iter().map(item).collect())
-    }
-
-    /// A sync's runs, newest first.
-    ///
-    /// # Errors
-    /// When the database can't be read.
-    pub async fn sync_runs(&self, sync: &str, limit: u32) -> Result<Vec<RunRow>, Error> {
-        let mut conn = self.db.read().await?;
+        let sql = AssertSqlSafe(format!(
+            "SELECT {RUN_COLUMNS} FROM sync_runs WHERE sync_id = $1 AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3"
+        ));
         let rows = fetch_all!(
             conn,
             RunColumns,
-            "SELECT id, cause, status, started_at, ended_at, counts, error FROM sync_runs WHERE sync_id = $1 \
-             ORDER BY started_at DESC, id DESC LIMIT $2",
+            sql,
             sync,
+            before.unwrap_or_default(),
             i64::from(limit),
         )?;
         rows.into_iter().map(RunColumns::read).collect()
     }
 
-    /// A transaction of a run that still has its lease.
-    async fn leased_sync(&self, claim: &SyncClaim) -> Result<Option<Tx>, Error> {
-        let mut tx = self.db.write().await?;
-        let sql = AssertSqlSafe(format!(
-            "SELECT id FROM syncs WHERE id = $1 AND lease_token = $2{}",
-            self.db.locking()
-        ));
-        let held = fetch_optional!(tx, (String,), sql, &claim.sync.id, &claim.token)?;
-        Ok(held.map(|_| tx))
+    /// One run.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] when it is gone.
+    pub async fn sync_run(&self, id: &str) -> Result<RunRow, Error> {
+        let mut conn = self.db.read().await?;
+        let sql = AssertSqlSafe(format!("SELECT {RUN_COLUMNS} FROM sync_runs WHERE id = $1"));
+        let row = fetch_optional!(conn, RunColumns, sql, id)?;
+        let row = row.ok_or_else(|| Error::new(Code::NotFound, "the run is gone"))?;
+        row.read()
     }
 }
+
+const RUN_COLUMNS: &str =
+    "id, sync_id, cause, status, worker, started_at, ended_at, counts, difference, error";
 
 #[derive(FromRow)]
 struct RunColumns {
     id: String,
+    sync_id: String,
     cause: String,
     status: String,
+    worker: Option<String>,
     started_at: i64,
     ended_at: Option<i64>,
     counts: String,
+    difference: Option<String>,
     error: Option<String>,
 }
 
@@ -334,43 +247,19 @@ impl RunColumns {
             .error
             .map(|text| from_json("a run's error", &text))
             .transpose()?;
+        let difference = self.difference.as_deref();
+        let difference = difference.map(|text| from_json("a run's difference", text));
         Ok(RunRow {
             id: self.id,
+            sync_id: self.sync_id,
             cause: word("a cause", &self.cause)?,
             status: word("a status", &self.status)?,
+            worker: self.worker,
             started_at: time(self.started_at),
             ended_at: self.ended_at.map(time),
             counts: from_json("counts", &self.counts)?,
+            difference: difference.transpose()?.unwrap_or_default(),
             error: error.map(Error::from),
         })
-    }
-}
-
-/// An error as it is kept.
-#[derive(Serialize, Deserialize)]
-struct SavedError {
-    code: Code,
-    message: String,
-    hint: Option<String>,
-}
-
-impl From<&Error> for SavedError {
-    fn from(error: &Error) -> Self {
-        Self {
-            code: error.code,
-            message: error.message.clone(),
-            hint: error.hint.clone(),
-        }
-    }
-}
-
-impl From<SavedError> for Error {
-    fn from(saved: SavedError) -> Self {
-        Self {
-            code: saved.code,
-            message: saved.message,
-            hint: saved.hint,
-            retry_after: None,
-        }
     }
 }

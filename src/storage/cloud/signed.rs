@@ -11,7 +11,8 @@ use object_store::client::{HttpClient, HttpRequest, HttpRequestBody};
 use object_store::path::Path as ObjectPath;
 use object_store::signer::{HeaderName, HeaderValue, Method, SignedUrlOptions, Signer};
 
-use super::super::{StageName, StorageError, Stray};
+use super::super::intake::in_order;
+use super::super::{Part, StageName, StorageError, Stray};
 use super::failure::Failure;
 use super::{Client, CloudStorage};
 
@@ -133,6 +134,28 @@ mod answers {
         pub uploads: Vec<Upload>,
     }
 
+    /// [ListParts](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html)
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    pub struct Parts {
+        #[serde(default)]
+        pub is_truncated: bool,
+        #[serde(default)]
+        pub next_part_number_marker: Option<u32>,
+        #[serde(default, rename = "Part")]
+        pub parts: Vec<Part>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    pub struct Part {
+        pub part_number: u32,
+        pub size: u64,
+        /// Not every server that lists parts names their tags.
+        #[serde(default, rename = "ETag")]
+        pub tag: Option<String>,
+    }
+
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     pub struct Upload {
@@ -184,11 +207,77 @@ impl CloudStorage {
             Ok(_) => Ok(true),
             // Some servers answer for an upload that is gone as if it were another's.
             Err(failure) if failure.is_gone() || failure.status == Some(403) => Ok(false),
-            Err(failure) if matches!(failure.status, Some(400 | 405 | 501)) => Ok(true),
+            Err(failure) if failure.is_unknown() => Ok(true),
             Err(failure) => {
                 Err(failure.explain(&self.bucket, &format!("look at the upload of {path}")))
             }
         }
+    }
+
+    /// Whether the store lists the parts of an unfinished upload.
+    pub(super) async fn can_list_parts(
+        &self,
+        path: &ObjectPath,
+        id: &str,
+    ) -> Result<bool, StorageError> {
+        match self.page_of_parts(path, id, 0).await {
+            Ok(_) => Ok(true),
+            Err(failure) if failure.is_unknown() => Ok(false),
+            Err(failure) => {
+                Err(failure.explain(&self.bucket, &format!("list the parts of {path}")))
+            }
+        }
+    }
+
+    /// The parts of an unfinished upload, in order.
+    pub(super) async fn list_parts(
+        &self,
+        path: &ObjectPath,
+        id: &str,
+    ) -> Result<Vec<Part>, StorageError> {
+        let (mut parts, mut after) = (Vec::new(), 0);
+        loop {
+            let page = match self.page_of_parts(path, id, after).await {
+                Ok(page) => page,
+                // Some servers answer for an upload that is gone as if it were another's.
+                Err(failure) if failure.is_gone() || failure.status == Some(403) => {
+                    return Err(StorageError::Missing(format!(
+                        "the unfinished upload of {path}"
+                    )));
+                }
+                Err(failure) => {
+                    return Err(failure.explain(&self.bucket, &format!("list the parts of {path}")));
+                }
+            };
+            parts.extend(page.parts.into_iter().map(|part| Part {
+                number: part.part_number.saturating_sub(1),
+                offset: 0,
+                size: part.size,
+                tag: part.tag.unwrap_or_else(|| "\"\"".to_owned()),
+            }));
+            match page.next_part_number_marker {
+                Some(next) if page.is_truncated && next > after => after = next,
+                _ => return Ok(in_order(parts)),
+            }
+        }
+    }
+
+    async fn page_of_parts(
+        &self,
+        path: &ObjectPath,
+        id: &str,
+        after: u32,
+    ) -> Result<answers::Parts, Failure> {
+        let mut query = vec![("uploadId", id.to_owned())];
+        if after > 0 {
+            query.push(("part-number-marker", after.to_string()));
+        }
+        let body = self.try_ask(&Ask::get(path.clone(), query)).await?;
+        quick_xml::de::from_str(&body).map_err(|error| Failure {
+            code: None,
+            says: format!("the list of parts can't be read: {error}"),
+            status: Some(200),
+        })
     }
 
     /// Unfinished uploads below the root that no marker names.

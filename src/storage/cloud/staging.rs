@@ -44,6 +44,8 @@ pub(super) enum Handle {
     },
     /// In parts, at the store.
     Parts(Parts),
+    /// As objects of their own that a client brought, one a part.
+    Brought,
 }
 
 /// An unfinished upload at the store.
@@ -160,14 +162,28 @@ impl CloudStorage {
             (None, Some(size)) if self.held.reserve(name, size) => return Ok(Handle::Held),
             _ => {}
         }
+        let sha256 = expected
+            .sha256
+            .filter(|_| self.client.keeps_uploads_apart());
+        self.begin_parts(name, sha256).await.map(Handle::Parts)
+    }
+
+    /// Begins an upload that is put together under `staging/`.
+    pub(super) async fn begin_apart(&self, name: &StageName) -> Result<Parts, StorageError> {
+        self.begin_parts(name, None).await
+    }
+
+    async fn begin_parts(
+        &self,
+        name: &StageName,
+        sha256: Option<Sha256>,
+    ) -> Result<Parts, StorageError> {
         if let Some(earlier) = self.marker(name).await? {
             self.discard_parts(name, &earlier.parts).await?;
         }
         let mut parts = Parts {
             id: String::new(),
-            sha256: expected
-                .sha256
-                .filter(|_| self.client.keeps_uploads_apart()),
+            sha256,
             nonce: Uuid::now_v7().simple().to_string(),
         };
         let path = self.at(&parts.object(name));
@@ -178,7 +194,7 @@ impl CloudStorage {
             sealed: None,
         };
         self.mark(name, &marker).await?;
-        Ok(Handle::Parts(parts))
+        Ok(parts)
     }
 
     fn marker_path(&self, name: &StageName) -> ObjectPath {
@@ -213,12 +229,13 @@ impl CloudStorage {
         name: &StageName,
         parts: &Parts,
     ) -> Result<bool, StorageError> {
-        let Some(marker) = self.marker(name).await?.filter(|it| it.parts == *parts) else {
+        if self.marker(name).await?.is_none_or(|it| it.parts != *parts) {
             return Ok(false);
-        };
+        }
         let path = self.at(&parts.object(name));
+        let apart = parts.sha256.is_none();
         Ok(self.upload_exists(&path, &parts.id).await?
-            || (marker.sealed.is_some() && self.head(&path).await?.is_some()))
+            || (apart && self.head(&path).await?.is_some()))
     }
 
     /// Puts a file that is one part under its name, when it matches.
@@ -366,17 +383,21 @@ impl CloudStorage {
                 sealed: Some(*sha256),
             };
             self.mark(name, &marker).await?;
-            self.put_together(name, upload, parts, size).await?;
+            if self
+                .head(&staged)
+                .await?
+                .is_none_or(|meta| meta.size != size)
+            {
+                self.put_together(name, upload, parts, size).await?;
+            }
         }
         self.copy(&staged, &blob, size).await?;
         self.delete(&staged).await?;
         self.delete(&self.marker_path(name)).await
     }
 
-    /// Tells the store to make the object of its parts. Servers differ in what
-    /// they answer to a second such request, and the first one's answer may
-    /// have been lost: so any error is held against what is there.
-    async fn put_together(
+    /// Makes an object of parts that this program sent.
+    pub(super) async fn put_together(
         &self,
         name: &StageName,
         upload: &Parts,
@@ -384,6 +405,24 @@ impl CloudStorage {
         size: u64,
     ) -> Result<(), StorageError> {
         let path = self.at(&upload.object(name));
+        match self.complete_upload(&path, upload, parts, size).await? {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self
+                .lost_or(name, &format!("put {path} together"), &error)
+                .await),
+        }
+    }
+
+    /// Tells the store to make the object of its parts. Servers differ in what
+    /// they answer to a second such request, and the first one's answer may
+    /// have been lost: so any error is held against what is there.
+    pub(super) async fn complete_upload(
+        &self,
+        path: &ObjectPath,
+        upload: &Parts,
+        parts: &[Part],
+        size: u64,
+    ) -> Result<object_store::Result<()>, StorageError> {
         let ordered: BTreeMap<u32, &Part> = parts.iter().map(|part| (part.number, part)).collect();
         let tags = ordered.values().map(|part| PartId {
             content_id: part.tag.clone(),
@@ -392,19 +431,17 @@ impl CloudStorage {
         let done = self
             .client
             .parts()
-            .complete_multipart(&path, &upload.id, tags)
+            .complete_multipart(path, &upload.id, tags)
             .await;
-        let there = self.head(&path).await?.map(|meta| meta.size);
+        let there = self.head(path).await?.map(|meta| meta.size);
         match (done, there) {
-            (_, Some(there)) if there == size => Ok(()),
+            (_, Some(there)) if there == size => Ok(Ok(())),
             (Ok(_), there) => Err(StorageError::Failed(format!(
                 "{} put {path} together with {} bytes, not {size}",
                 self.bucket,
                 there.unwrap_or_default()
             ))),
-            (Err(error), _) => Err(self
-                .lost_or(name, &format!("put {path} together"), &error)
-                .await),
+            (Err(error), _) => Ok(Err(error)),
         }
     }
 
@@ -415,9 +452,11 @@ impl CloudStorage {
         parts: &Parts,
     ) -> Result<(), StorageError> {
         let path = self.at(&parts.object(name));
-        self.abort(&path, &parts.id).await?;
-        if parts.sha256.is_none() {
+        // An object of a name that is used once: the upload came to its end.
+        if parts.sha256.is_none() && self.head(&path).await?.is_some() {
             self.delete(&path).await?;
+        } else {
+            self.abort(&path, &parts.id).await?;
         }
         self.delete(&self.marker_path(name)).await
     }

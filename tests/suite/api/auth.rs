@@ -1,5 +1,9 @@
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::{Answer, Key, Server, one_file, one_slow_file};
 use crate::support::Home;
@@ -104,6 +108,34 @@ async fn a_key_acts_for_its_projects_and_no_other() {
         .assert_problem(404, "not_found");
     let path = format!("{path}?projectId=p1");
     assert_eq!(get(&server, &path, &key).await.status, 200);
+}
+
+/// Reads one answer, as far as its body's end.
+async fn one_answer(stream: &mut TcpStream) -> String {
+    let mut text = Vec::new();
+    while !text.ends_with(b"}") {
+        let byte = stream.read_u8().await;
+        text.push(byte.expect("the connection stays"));
+    }
+    String::from_utf8(text).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_keeps_the_connection_for_the_next_request() {
+    let (hub, _) = one_file(10).await;
+    let server = Server::start(&hub, "0").await;
+    let address = server.url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    for _ in 0..3 {
+        // As many clients do: the head first, and the body a moment later.
+        let head =
+            format!("POST /v1/uploads HTTP/1.1\r\nhost: {address}\r\ncontent-length: 2\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        stream.write_all(b"{}").await.unwrap();
+        let answer = one_answer(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    }
 }
 
 #[test]

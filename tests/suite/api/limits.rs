@@ -50,6 +50,42 @@ async fn an_owner_has_so_many_bytes_and_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_operator_gives_one_owner_limits_of_its_own() {
+    let (hub, server) = server("1 MiB", "0").await;
+    let body = json!({ "url": format!("{}/0.bin", hub.files_url()), "kind": "asset" });
+    let limit = ["owners", "limit", "local", "--json"];
+    let limited = |words: &[&str]| server.home.succeed(&[&limit, words].concat()).one_line();
+    let shown = limited(&["--max-queued", "2", "--max-bytes", "0 B"]);
+    assert_eq!(
+        (&shown["maxQueued"], &shown["maxBytes"]),
+        (&json!(2), &json!(0))
+    );
+    let refused = server.post("/v1/uploads", &body).await;
+    refused.assert_problem(413, "too_large");
+    let shown = limited(&["--max-bytes", "default"]);
+    assert_eq!(
+        (&shown["maxQueued"], &shown["maxBytes"]),
+        (&json!(2), &json!(MIB))
+    );
+    for _ in 0..2 {
+        server.post("/v1/uploads", &body).await.upload();
+    }
+    let refused = server.post("/v1/uploads", &body).await;
+    refused.assert_problem(429, "rate_limited");
+    assert!(
+        refused.body["detail"]
+            .as_str()
+            .unwrap()
+            .starts_with("2 uploads"),
+        "{refused:?}"
+    );
+    limited(&["--max-queued", "default"]);
+    server.post("/v1/uploads", &body).await.upload();
+    let none = server.home.run(&["owners", "limit", "local"]);
+    assert_eq!(none.status, Some(2), "{none:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_owner_that_is_full_is_refused_at_once() {
     let (hub, server) = server("2 MiB", "1").await;
     for nth in 0..2 {

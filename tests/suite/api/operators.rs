@@ -269,6 +269,7 @@ async fn the_description_names_every_path_and_the_page_fetches_nothing_else() {
         "/v1/models/{id}/files/{path}",
         "/v1/assets/{id}",
         "/v1/assets/{id}/files/{path}",
+        "/v1/parts/{upload}/{number}",
     ]);
     assert_eq!(paths, expected);
     let record = &document["components"]["schemas"]["Upload"]["properties"];

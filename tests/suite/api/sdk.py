@@ -3,6 +3,7 @@
 import os
 import time
 
+import httpx
 import scenario_sdk
 from pydantic import TypeAdapter
 from scenario_sdk import Scenario
@@ -53,6 +54,37 @@ cancelled = checked(
 ).upload
 assert cancelled.status == "failed" and cancelled.error_message.endswith("[cancelled]"), cancelled
 
+content = os.urandom(6 * 1024 * 1024)
+cut = 5 * 1024 * 1024
+created = checked(
+    raw.create(
+        file_name="notes.bin",
+        content_type="application/octet-stream",
+        file_size=len(content),
+        kind="asset",
+        parts=2,
+    ),
+    UploadCreateResponse,
+)
+brought = created.upload
+assert_no_other_field(brought)
+assert (brought.source, brought.status, brought.parts_count) == ("multipart", "pending", 2), brought
+assert brought.provider is None and brought.original_file_name == "notes.bin", brought
+for part, chunk in zip(brought.parts, [content[:cut], content[cut:]], strict=True):
+    sent = httpx.put(part.url, content=chunk, timeout=120)
+    assert sent.status_code == 200 and sent.headers["etag"], sent.text
+completed = checked(
+    raw.trigger_action(brought.id, action="complete"), UploadTriggerActionResponse
+).upload
+assert completed.parts is None, completed
+for _ in range(600):
+    brought = checked(raw.retrieve(brought.id), UploadRetrieveResponse).upload
+    assert_no_other_field(brought)
+    if brought.entity_id or brought.status in ("imported", "complete", "failed"):
+        break
+    time.sleep(0.1)
+assert brought.status == "imported" and brought.entity_id, brought
+
 plan = client.uploads.with_raw_response.create(hugging_face_model_name="acme/tiny", dry_run="true")
 assert plan.http_response.status_code == 269, plan.http_response
 assert plan.http_response.json()["creativeUnitsCost"] == 0
@@ -71,6 +103,9 @@ refused(scenario_sdk.BadRequestError, lambda: client.uploads.create(url=os.envir
 refused(scenario_sdk.NotFoundError, lambda: client.uploads.retrieve("upload_none"))
 refused(
     scenario_sdk.ConflictError, lambda: client.uploads.trigger_action(again.id, action="cancel")
+)
+refused(
+    scenario_sdk.ConflictError, lambda: client.uploads.trigger_action(brought.id, action="complete")
 )
 refused(
     scenario_sdk.PermissionDeniedError,

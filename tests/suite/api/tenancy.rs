@@ -34,6 +34,7 @@ struct Things {
     upload: String,
     asset: String,
     delivery: String,
+    sync: String,
 }
 
 impl Things {
@@ -53,11 +54,14 @@ impl Things {
         let request = server.request(Method::PUT, "/v1/credentials/example.com", &server.key);
         let stored = request.body(r#"{"value":"s3cret"}"#).send().await.unwrap();
         assert_eq!(stored.status(), 200);
+        let sync = json!({ "name": "nightly", "source": "acme/tiny", "cron": "@yearly" });
+        let sync = server.post("/v1/syncs", &sync).await.body;
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         Self {
             upload: text(&record["id"]),
             asset: text(&record["entityId"]),
             delivery: text(&delivery),
+            sync: text(&sync["sync"]["id"]),
         }
     }
 
@@ -71,6 +75,7 @@ impl Things {
             "uploads" => &self.upload,
             "models" | "assets" => &self.asset,
             "webhooks" => &self.delivery,
+            "syncs" => &self.sync,
             "credentials" => "example.com",
             _ => panic!("{path}: say here whose id it takes"),
         };

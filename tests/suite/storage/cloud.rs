@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use modelferry::storage::{Part, Staged, Storage, StorageError, StorageKey};
+use futures_util::StreamExt;
+use modelferry::storage::{Door, Part, Staged, Storage, StorageError, StorageKey};
 
 use super::moto;
 use super::promises::{
@@ -367,4 +368,26 @@ async fn a_transfer_that_breaks_off_is_sent_again() {
     let sha256 = bring(&*storage, 1, &bytes, known(&bytes)).await;
     assert_eq!(broken.load(Ordering::Relaxed), 3);
     assert!(read_all(&*storage, sha256).await == bytes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_parts_of_several_pages_is_read_to_its_end() {
+    // The store shows 1,000 at a time, and takes no others' word for what is there.
+    let storage = moto::address().await.open();
+    let staged = storage.open_intake(&name(0), Door::Store).await.unwrap();
+    let expires = Duration::from_secs(600);
+    let sent = futures_util::stream::iter(0..1_003).map(|number| {
+        let (storage, staged) = (storage.clone(), staged.clone());
+        async move {
+            let url = storage.presign_part(&staged, number, expires).await;
+            let body = number.to_string();
+            ask("PUT", &url.unwrap().unwrap(), body.as_bytes()).await.0
+        }
+    });
+    let statuses: Vec<u16> = sent.buffer_unordered(8).collect().await;
+    assert!(statuses.iter().all(|status| *status == 200));
+    let there = storage.brought(&staged).await.unwrap();
+    let numbers: Vec<u32> = there.iter().map(|part| part.number).collect();
+    assert_eq!(numbers, (0..1_003).collect::<Vec<u32>>());
+    assert_eq!((there[1_002].size, there[1_002].offset), (4, 2_898));
 }

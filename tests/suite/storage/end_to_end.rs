@@ -9,13 +9,13 @@ use serde_json::Value;
 
 use super::moto;
 use super::s3::{Address, Fault, Server, ask};
-use crate::pipeline::MIB;
+use crate::support::pipeline::MIB;
 use crate::support::{Home, eventually, hash_of};
 
 const BUCKET: &str = "models";
 const ROOT: &str = "some/folder";
 
-fn home(hub: &Hub, address: &Address) -> Home {
+pub(super) fn home(hub: &Hub, address: &Address) -> Home {
     let home = Home::of(hub).with("MODELFERRY_STORAGE", &address.place.to_string());
     let variables = address.variables.iter();
     variables.fold(home, |home, (name, value)| home.with(name, value))
@@ -95,6 +95,21 @@ async fn a_name_is_not_there_until_its_bytes_are_verified() {
     let ran = running.ended();
     assert_eq!(ran.status, Some(0), "{ran:?}");
     assert_eq!(objects(&server, "blobs"), [blob(&content.sha256())]);
+    assert_nothing_staged(&server);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_whose_parts_do_not_fit_into_memory_is_refused_before_it_moves() {
+    let file = PlainFile::new("/huge.bin", Content::sparse(300_000 * MIB));
+    let hub = Hub::start(Scene::empty().file(file)).await.unwrap();
+    let server = Server::start().await;
+    let home = home(&hub, &server.place(BUCKET)).with("MODELFERRY_MEMORY", "16 MiB");
+    let url = format!("{}/huge.bin", hub.files_url());
+    let line = home.import(&[&url, "--kind", "asset"]);
+    assert_eq!(line["error"]["code"], "too_large", "{line:#}");
+    let hint = line["error"]["hint"].as_str().unwrap();
+    assert!(hint.contains("MODELFERRY_MEMORY to 34 MiB"), "{hint}");
+    assert!(hub.bytes_sent(Site::Files) < MIB);
     assert_nothing_staged(&server);
 }
 

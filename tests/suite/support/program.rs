@@ -120,6 +120,18 @@ impl Running {
         assert!(status.success(), "no process {} to signal", self.id());
     }
 
+    /// Whether it has not ended yet.
+    pub fn is_running(&mut self) -> bool {
+        let ended = self.child.try_wait().expect("a child to wait for");
+        ended.is_none()
+    }
+
+    /// Kills it, whatever it is doing.
+    pub fn kill(mut self) {
+        self.child.kill().expect("a child to kill");
+        self.child.wait().expect("a child to wait for");
+    }
+
     /// Waits for its end.
     pub fn ended(mut self) -> Ran {
         let status = self.wait();
@@ -168,6 +180,11 @@ impl Ran {
         let lines = self.lines();
         assert_eq!(lines.len(), 1, "{self:?}");
         lines.into_iter().next().unwrap_or_default()
+    }
+
+    /// Stdout as one JSON value over however many lines.
+    pub fn one_document(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|why| panic!("{why}: {self:?}"))
     }
 
     /// Everything it said.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use modelferry::credentials::{SecretKey, Vault};
+use modelferry::credentials::{SecretKeys, Vault};
 use modelferry::records::{Announcement, DeliveryFilter, DeliveryRow, DeliveryStatus, Records};
 use modelferry::webhook::{Deliverer, Secrets, Settings, http_settings};
 use modelferry_providers::{Http, SafeUrl};
@@ -17,7 +17,7 @@ use crate::records::upload;
 use crate::support::receiver::Receiver;
 
 fn secrets(records: &Records) -> Secrets {
-    let key = SecretKey::parse(&"ab".repeat(32)).unwrap();
+    let key = SecretKeys::parse(&"ab".repeat(32)).unwrap();
     Secrets::new(records.clone(), Vault::Given(key))
 }
 
@@ -186,6 +186,33 @@ async fn the_wait_that_a_receiver_asks_for_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_wait_that_one_owners_receiver_asks_for_is_not_another_owners() {
+    let database = fresh().await;
+    let records = &database.records;
+    let receiver = Receiver::start(|told, _| {
+        let busy = told.target == "/busy";
+        Some(
+            if busy {
+                "429 No\r\nretry-after: 7200"
+            } else {
+                "200 OK"
+            }
+            .to_owned(),
+        )
+    })
+    .await;
+    announce(records, "eve", &receiver.url("/busy"), None).await;
+    let _deliverer = deliverer(records, "worker_1", LOOPBACK, hasty());
+    until("the one is tried", async || {
+        all(records, "eve").await[0].attempts == 1
+    })
+    .await;
+    announce(records, "ann", &receiver.url("/free"), None).await;
+    let row = ended(records).await;
+    assert_eq!((row.status, row.attempts), (DeliveryStatus::Delivered, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_receiver_that_never_answers_holds_up_nobody_else() {
     let database = fresh().await;
     let records = &database.records;
@@ -282,7 +309,7 @@ async fn a_new_secret_signs_beside_the_one_before() {
 async fn a_secret_that_another_key_sealed_is_said_to_be_so() {
     let database = fresh().await;
     secrets(&database.records).of("ann").await.unwrap();
-    let key = SecretKey::parse(&"cd".repeat(32)).unwrap();
+    let key = SecretKeys::parse(&"cd".repeat(32)).unwrap();
     let other = Secrets::new(database.records.clone(), Vault::Given(key));
     let error = other.of("ann").await.unwrap_err();
     assert!(error.message.contains("sealed with the key"), "{error}");

@@ -1,5 +1,6 @@
 //! The real program tells a receiver that verifies with the published library.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -266,4 +267,49 @@ async fn a_delivery_that_ended_is_sent_again_on_request() {
         .await
         .unwrap();
     assert_eq!(theirs.status(), 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_workers_die_every_end_is_told() {
+    const UPLOADS: usize = 30;
+    let (hub, url) = hub().await;
+    let receiver = Receiver::content().await;
+    let server = Server::start(&hub, "0").await;
+    let config = json!({ "webhookUrl": receiver.url("/hook") });
+    let mut asked = Vec::new();
+    for _ in 0..UPLOADS {
+        let upload = ask(&server, &url, &config).await;
+        asked.push(upload["id"].as_str().unwrap().to_owned());
+    }
+    let told = || {
+        let told = receiver.told();
+        let ids = told
+            .iter()
+            .map(|one| one.json()["data"]["upload"]["id"].clone());
+        ids.map(|id| id.as_str().unwrap().to_owned())
+            .collect::<BTreeSet<_>>()
+    };
+    // Whoever works is killed when a few more have ended, until all have.
+    while told().len() < UPLOADS {
+        let before = told().len();
+        let worker = server.home.start(&["worker", "--workers", "2"]);
+        until("some more are told", async || {
+            told().len() >= (before + 4).min(UPLOADS)
+        })
+        .await;
+        worker.signal("KILL");
+        tokio::task::spawn_blocking(|| worker.ended())
+            .await
+            .unwrap();
+    }
+    assert_eq!(told(), asked.into_iter().collect::<BTreeSet<_>>());
+    let mut kinds = BTreeMap::<String, BTreeSet<String>>::new();
+    for one in receiver.told() {
+        let json = one.json();
+        assert_eq!(json["type"], "upload.imported", "{json:#}");
+        let upload = json["data"]["upload"]["id"].as_str().unwrap().to_owned();
+        kinds.entry(upload).or_default().insert(one.id().to_owned());
+    }
+    // One may come twice, and is then the same one.
+    assert!(kinds.values().all(|ids| ids.len() == 1), "{kinds:#?}");
 }

@@ -16,6 +16,7 @@ fn plan_of(card: Value, paths: &[&str]) -> Plan {
             file: None,
             download_query: None,
             host: None,
+            is_guarded: false,
         }),
         scan: None,
     });

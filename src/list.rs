@@ -4,33 +4,35 @@
 //! read at all does nothing, and duplicates are known. A bad line is kept with
 //! its number and what is wrong with it.
 
+mod remote;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use clap::ValueEnum;
 use serde::Deserialize;
 
-use crate::cli::Choice;
+pub use self::remote::fetch;
 use crate::error::{Code, Error};
+use crate::request::Wanted;
 
 /// The longest list in bytes: some 500,000 sources.
 const LONGEST: u64 = 64 * 1024 * 1024;
 
 /// How a list is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    /// One source a line
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One source a line.
     Lines,
-    /// A header row, then one source a row
+    /// A header row, then one source a row.
     Csv,
-    /// One JSON object a line
+    /// One JSON object a line.
     Jsonl,
 }
 
 /// One line of a list that names a source, or fails to.
 #[derive(Debug)]
-pub(super) struct Line {
+pub struct Line {
     /// Counted from 1.
     pub number: usize,
     /// The source as it stands there, or the whole line when none was found.
@@ -41,9 +43,11 @@ pub(super) struct Line {
 
 /// What a line asks for.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub struct Entry {
+    /// The source.
     pub source: String,
-    pub choice: Choice,
+    /// How it is to be taken.
+    pub wanted: Wanted,
 }
 
 /// The names a CSV column or a JSON field may have.
@@ -96,26 +100,37 @@ impl Globs {
 }
 
 /// Reads a list; `-` is stdin. Whatever a line leaves open, `defaults` decides.
-pub(super) fn read(
-    path: &Path,
-    format: Option<Format>,
-    defaults: &Choice,
-) -> Result<Vec<Line>, Error> {
-    let text = whole_text(path)?;
-    let format = format.unwrap_or_else(|| format_of(path));
+///
+/// # Errors
+/// When it can't be read, is no text, is too long, or has a bad header.
+pub fn read(path: &Path, format: Option<Format>, defaults: &Wanted) -> Result<Vec<Line>, Error> {
+    let text = text(&path.display().to_string(), bytes_of(path)?)?;
+    let format = format.unwrap_or_else(|| Format::of_name(&path.to_string_lossy()));
     parse(&text, format, defaults)
 }
 
-fn format_of(path: &Path) -> Format {
-    let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
-    match ending.to_str() {
-        Some("csv") => Format::Csv,
-        Some("jsonl" | "ndjson") => Format::Jsonl,
-        _ => Format::Lines,
+impl Format {
+    /// The one that a file's name tells.
+    pub fn of_name(name: &str) -> Self {
+        let ending = Path::new(name).extension().unwrap_or_default();
+        match ending.to_ascii_lowercase().to_str() {
+            Some("csv") => Self::Csv,
+            Some("jsonl" | "ndjson") => Self::Jsonl,
+            _ => Self::Lines,
+        }
+    }
+
+    /// Whether a file's name is that of a list.
+    pub fn is_lists_name(name: &str) -> bool {
+        let ending = Path::new(name).extension().unwrap_or_default();
+        matches!(
+            ending.to_ascii_lowercase().to_str(),
+            Some("csv" | "jsonl" | "ndjson" | "txt")
+        )
     }
 }
 
-fn whole_text(path: &Path) -> Result<String, Error> {
+fn bytes_of(path: &Path) -> Result<Vec<u8>, Error> {
     let name = path.display();
     let unreadable = |error: io::Error| {
         Error::new(
@@ -131,14 +146,21 @@ fn whole_text(path: &Path) -> Result<String, Error> {
         Box::new(File::open(path).map_err(unreadable)?.take(LONGEST + 1))
     };
     limited.read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(bytes)
+}
+
+fn too_long(name: &str) -> Error {
+    Error::new(
+        Code::TooLarge,
+        format!("the list {name} is longer than 64 MiB"),
+    )
+    .hint("split it and run one batch a part; or is it the file itself that you mean to import?")
+}
+
+/// The whole text of a list.
+fn text(name: &str, bytes: Vec<u8>) -> Result<String, Error> {
     if bytes.len() as u64 > LONGEST {
-        return Err(Error::new(
-            Code::TooLarge,
-            format!("the list {name} is longer than 64 MiB"),
-        )
-        .hint(
-            "split it and run one batch a part; or is it the file itself that you mean to import?",
-        ));
+        return Err(too_long(name));
     }
     if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
         let line = 1 + bytes.iter().take(at).filter(|byte| **byte == b'\n').count();
@@ -162,7 +184,7 @@ fn whole_text(path: &Path) -> Result<String, Error> {
     })
 }
 
-fn parse(text: &str, format: Format, defaults: &Choice) -> Result<Vec<Line>, Error> {
+fn parse(text: &str, format: Format, defaults: &Wanted) -> Result<Vec<Line>, Error> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match format {
         Format::Lines => Ok(plain(text, defaults)),
@@ -171,7 +193,7 @@ fn parse(text: &str, format: Format, defaults: &Choice) -> Result<Vec<Line>, Err
     }
 }
 
-fn plain(text: &str, defaults: &Choice) -> Vec<Line> {
+fn plain(text: &str, defaults: &Wanted) -> Vec<Line> {
     let lines = (1..).zip(text.lines());
     lines
         .filter_map(|(number, line)| {
@@ -181,7 +203,7 @@ fn plain(text: &str, defaults: &Choice) -> Vec<Line> {
                 text: source.to_owned(),
                 entry: Ok(Entry {
                     source: source.to_owned(),
-                    choice: defaults.clone(),
+                    wanted: defaults.clone(),
                 }),
             })
         })
@@ -200,7 +222,7 @@ fn without_comment(line: &str) -> &str {
     line
 }
 
-fn json_lines(text: &str, defaults: &Choice) -> Vec<Line> {
+fn json_lines(text: &str, defaults: &Wanted) -> Vec<Line> {
     let lines = (1..).zip(text.lines());
     lines
         .filter(|(_, line)| !line.trim().is_empty())
@@ -215,7 +237,7 @@ fn json_lines(text: &str, defaults: &Choice) -> Vec<Line> {
         .collect()
 }
 
-fn csv(text: &str, defaults: &Choice) -> Result<Vec<Line>, Error> {
+fn csv(text: &str, defaults: &Wanted) -> Result<Vec<Line>, Error> {
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .comment(Some(b'#'))
@@ -298,7 +320,7 @@ fn bad(message: String) -> Error {
 }
 
 impl Named {
-    fn into_line(self, number: usize, defaults: &Choice) -> Line {
+    fn into_line(self, number: usize, defaults: &Wanted) -> Line {
         let text = self.source.clone();
         Line {
             number,
@@ -307,23 +329,24 @@ impl Named {
         }
     }
 
-    fn into_entry(self, defaults: &Choice) -> Result<Entry, Error> {
+    fn into_entry(self, defaults: &Wanted) -> Result<Entry, Error> {
         let given = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
-        let mut choice = defaults.clone();
+        let mut wanted = defaults.clone();
         if let Some(kind) = given(self.kind) {
             let kind = kind.parse();
-            choice.kind = Some(kind.map_err(|error| bad(format!("its kind: {error}")))?);
+            wanted.kind = Some(kind.map_err(|error| bad(format!("its kind: {error}")))?);
         }
         if let Some(sha256) = given(self.sha256) {
             let sha256 = sha256.parse();
-            choice.sha256 = Some(sha256.map_err(|error| bad(format!("its sha256: {error}")))?);
+            wanted.selection.sha256 =
+                Some(sha256.map_err(|error| bad(format!("its sha256: {error}")))?);
         }
         if let Some(revision) = given(self.revision) {
-            choice.revision = Some(revision);
+            wanted.selection.revision = Some(revision);
         }
         for (globs, own) in [
-            (&mut choice.include, self.include.into_list()),
-            (&mut choice.exclude, self.exclude.into_list()),
+            (&mut wanted.selection.include, self.include.into_list()),
+            (&mut wanted.selection.exclude, self.exclude.into_list()),
         ] {
             if !own.is_empty() {
                 *globs = own;
@@ -331,7 +354,7 @@ impl Named {
         }
         Ok(Entry {
             source: self.source,
-            choice,
+            wanted,
         })
     }
 }

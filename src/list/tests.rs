@@ -1,19 +1,7 @@
-use clap::Parser;
-
 use super::*;
 
-#[derive(Parser)]
-struct Words {
-    #[command(flatten)]
-    choice: Choice,
-}
-
-fn defaults() -> Choice {
-    Words::parse_from(["batch"]).choice
-}
-
 fn sources(text: &str, format: Format) -> Vec<(usize, String)> {
-    let lines = parse(text, format, &defaults()).unwrap();
+    let lines = parse(text, format, &Wanted::default()).unwrap();
     lines
         .into_iter()
         .map(|line| (line.number, line.entry.unwrap().source))
@@ -52,9 +40,9 @@ fn a_table_gives_each_row_its_own_choice_and_the_rest_the_command_lines() {
                 acme/tiny,model,v1,*.json; *.safetensors,tok*,\n\
                 # a comment\n\
                 \"https://h/a,b\",,,,,abababababababababababababababababababababababababababababababab\n";
-    let mut choice = defaults();
-    choice.revision = Some("main".into());
-    let lines = parse(text, Format::Csv, &choice).unwrap();
+    let mut wanted = Wanted::default();
+    wanted.selection.revision = Some("main".into());
+    let lines = parse(text, Format::Csv, &wanted).unwrap();
     let [first, second] = lines.as_slice() else {
         panic!("{lines:?}");
     };
@@ -62,25 +50,28 @@ fn a_table_gives_each_row_its_own_choice_and_the_rest_the_command_lines() {
         first.entry.as_ref().unwrap(),
         second.entry.as_ref().unwrap(),
     );
-    assert_eq!(first.choice.revision.as_deref(), Some("v1"));
-    assert_eq!(first.choice.include, ["*.json", "*.safetensors"]);
-    assert_eq!(first.choice.exclude, ["tok*"]);
-    assert!(first.choice.kind.is_some() && first.choice.sha256.is_none());
+    assert_eq!(first.wanted.selection.revision.as_deref(), Some("v1"));
+    assert_eq!(first.wanted.selection.include, ["*.json", "*.safetensors"]);
+    assert_eq!(first.wanted.selection.exclude, ["tok*"]);
+    assert!(first.wanted.kind.is_some() && first.wanted.selection.sha256.is_none());
     assert_eq!(second.source, "https://h/a,b");
-    assert_eq!(second.choice.revision.as_deref(), Some("main"));
-    assert!(second.choice.sha256.is_some());
+    assert_eq!(second.wanted.selection.revision.as_deref(), Some("main"));
+    assert!(second.wanted.selection.sha256.is_some());
     assert_eq!(lines[1].number, 4);
 }
 
 #[test]
 fn json_lines_take_globs_as_a_list_or_a_text() {
     let text = "{\"source\":\"acme/tiny\",\"include\":[\"a;b\",\"c\"]}\n\n{\"source\":\"acme/data\",\"exclude\":\"a; b\"}\n";
-    let lines = parse(text, Format::Jsonl, &defaults()).unwrap();
+    let lines = parse(text, Format::Jsonl, &Wanted::default()).unwrap();
     assert_eq!(
-        lines[0].entry.as_ref().unwrap().choice.include,
+        lines[0].entry.as_ref().unwrap().wanted.selection.include,
         ["a;b", "c"]
     );
-    assert_eq!(lines[1].entry.as_ref().unwrap().choice.exclude, ["a", "b"]);
+    assert_eq!(
+        lines[1].entry.as_ref().unwrap().wanted.selection.exclude,
+        ["a", "b"]
+    );
     assert_eq!(lines[1].number, 3);
 }
 
@@ -93,7 +84,7 @@ fn a_header_that_can_not_be_used_refuses_the_whole_list() {
         ("acme/tiny\nacme/data\n", "no column `acme/tiny`"),
     ];
     for (text, why) in cases {
-        let error = parse(text, Format::Csv, &defaults()).unwrap_err();
+        let error = parse(text, Format::Csv, &Wanted::default()).unwrap_err();
         assert_eq!(error.code, Code::InvalidRequest);
         assert!(error.message.contains(why), "{}", error.message);
         assert!(error.hint.unwrap().contains("source,kind,revision"));
@@ -117,7 +108,7 @@ fn a_bad_line_is_kept_with_its_number_and_what_is_wrong() {
         (Format::Jsonl, "acme/tiny\n", 1, "no JSON object"),
     ];
     for (format, text, number, why) in cases {
-        let lines = parse(text, format, &defaults()).unwrap();
+        let lines = parse(text, format, &Wanted::default()).unwrap();
         let bad = lines.last().unwrap();
         assert_eq!(bad.number, number, "{text}");
         let error = bad.entry.as_ref().unwrap_err();
@@ -135,6 +126,6 @@ fn the_name_tells_the_format() {
         ("a.jsonl", Format::Jsonl),
         ("a.ndjson", Format::Jsonl),
     ] {
-        assert_eq!(format_of(Path::new(name)), format, "{name}");
+        assert_eq!(Format::of_name(name), format, "{name}");
     }
 }
