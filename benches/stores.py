@@ -154,6 +154,9 @@ class Sink(Server):
 class Threaded(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
 
+    def handle_error(self, *_):
+        """A client that was killed is what some benches are about."""
+
 
 class SinkHandler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -196,12 +199,18 @@ class SinkHandler(http.server.BaseHTTPRequestHandler):
     def do_PUT(self):
         path, _, query = self.path.partition("?")
         length, body = self.take()
+        source = self.headers.get("x-amz-copy-source")
+        if source:
+            copied, body = self.sink.objects["/" + source.lstrip("/")]
+            asked = re.fullmatch("bytes=([0-9]+)-([0-9]+)", self.headers.get("x-amz-copy-source-range", ""))
+            length = int(asked[2]) - int(asked[1]) + 1 if asked else copied
         part = re.search("partNumber=([0-9]*)", query)
         if part:
             self.sink.uploads[re.search("uploadId=([^&]*)", query)[1]][int(part[1])] = length
         else:
             self.sink.objects[path] = (length, body)
-        self.answer(200, ETag='"1"')
+        copy = "CopyPartResult" if part else "CopyObjectResult"
+        self.answer(200, f'<{copy}><ETag>"1"</ETag></{copy}>'.encode() if source else b"", ETag='"1"')
 
     def do_GET(self):
         path, _, query = self.path.partition("?")

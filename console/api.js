@@ -40,7 +40,7 @@ export async function call(method, path, { query, body, signal, key, headers } =
 }
 
 /** Sends a request; what is no good answer is thrown. */
-export async function send(method, path, { query, body, signal, key, headers } = {}) {
+export async function send(method, path, { query, body, signal, key, headers, redirect } = {}) {
   const used = key ?? current();
   const sent = { accept: "application/json", ...authorization(used), ...headers };
   if (body !== undefined) sent["content-type"] = "application/json";
@@ -51,6 +51,7 @@ export async function send(method, path, { query, body, signal, key, headers } =
       headers: sent,
       body: body === undefined ? undefined : JSON.stringify(body),
       signal,
+      redirect,
       cache: "no-store",
       // The browser has no say in a refused key: with this it asks for no password of its own.
       credentials: "omit",
@@ -64,6 +65,15 @@ export async function send(method, path, { query, body, signal, key, headers } =
     });
   }
   health.dispatchEvent(new Event("here"));
+  if (answer.type === "opaqueredirect") {
+    // The page's policy lets it ask this server alone.
+    throw new ApiError({
+      status: 307,
+      code: "redirected",
+      message: "The storage hands this file out itself.",
+      hint: "Use the download command: it follows the link.",
+    });
+  }
   if (answer.ok) return answer;
   const error = await problem(answer);
   if (answer.status === 401 && !key) health.dispatchEvent(new CustomEvent("revoked", { detail: error }));

@@ -54,8 +54,16 @@ function drawColumns({ columns, series, unit, shown, title }, width) {
     s(
       "defs",
       null,
-      s("pattern", { id, width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" }, s("line.hatch", { x1: 1, y1: 0, x2: 1, y2: 6 })),
-      s("pattern", { id: `${id}-dots`, width: 5, height: 5, patternUnits: "userSpaceOnUse" }, s("circle.hatch-bad", { cx: 2, cy: 2, r: 1.3 })),
+      s(
+        "pattern",
+        { id, width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
+        s("line.hatch", { x1: 1, y1: 0, x2: 1, y2: 6 }),
+      ),
+      s(
+        "pattern",
+        { id: `${id}-dots`, width: 5, height: 5, patternUnits: "userSpaceOnUse" },
+        s("circle.hatch-bad", { cx: 2, cy: 2, r: 1.3 }),
+      ),
     ),
     marks.map((value) => [
       s(value === 0 ? "line.grid.base" : "line.grid", { x1: left, x2: width, y1: y(value), y2: y(value) }),
@@ -74,8 +82,13 @@ function drawColumns({ columns, series, unit, shown, title }, width) {
       });
       return [
         parts,
-        s("rect.hit", { x: left + nth * slot, width: slot, y: top, height: height - top - bottom }, s("title", null, one.title)),
-        nth % every === 0 && s("text", { x: left + nth * slot + slot / 2, y: height - 8, "text-anchor": "middle" }, one.label),
+        s(
+          "rect.hit",
+          { x: left + nth * slot, width: slot, y: top, height: height - top - bottom },
+          s("title", null, one.title),
+        ),
+        nth % every === 0 &&
+          s("text", { x: left + nth * slot + slot / 2, y: height - 8, "text-anchor": "middle" }, one.label),
       ];
     }),
     peak(columns, most, { left, slot, y, shown, width }),
@@ -93,24 +106,54 @@ function peak(columns, most, { left, slot, y, shown, width }) {
 /** Bars with their values beside them. `rows` are `{ name, value, text }`. */
 export function barList(rows, { tone, label }) {
   const most = Math.max(...rows.map((row) => row.value), 1);
-  return h("div.hbars", { role: "list", "aria-label": label }, rows.map((row) => [
-    h("span", { role: "listitem" }, row.name, h("span.unseen", null, `: ${row.text}`)),
-    h(tone === "bad" ? "span.bar.is-bad" : "span.bar", { vars: { "--share": String(row.value / most) }, "aria-hidden": "true" }),
-    h("span.value", { "aria-hidden": "true" }, row.text),
-  ]));
+  return h(
+    "div.hbars",
+    { role: "list", "aria-label": label },
+    rows.map((row) => [
+      h("span", { role: "listitem" }, row.name, h("span.unseen", null, `: ${row.text}`)),
+      h(tone === "bad" ? "span.bar.is-bad" : "span.bar", {
+        vars: { "--share": String(row.value / most) },
+        "aria-hidden": "true",
+      }),
+      h("span.value", { "aria-hidden": "true" }, row.text),
+    ]),
+  );
 }
 
 /** The same figures as a table, for whoever reads rather than looks. */
 export function asTable(caption, head, rows) {
-  return h("details.as-table", null, h("summary", null, "As a table"), h(
-    "div.table-wrap",
-    { tabindex: "0", role: "region", "aria-label": caption },
+  return h(
+    "details.as-table",
+    null,
+    h("summary", null, "As a table"),
     h(
-      "table",
-      null,
-      h("caption.unseen", null, caption),
-      h("thead", null, h("tr", null, head.map((text, nth) => h(nth ? "th.num" : "th", { scope: "col" }, text)))),
-      h("tbody", null, rows.map((row) => h("tr", null, row.map((cell, nth) => (nth ? h("td.num", null, cell) : h("th", { scope: "row" }, cell)))))),
+      "div.table-wrap",
+      { tabindex: "0", role: "region", "aria-label": caption },
+      h(
+        "table",
+        null,
+        h("caption.unseen", null, caption),
+        h(
+          "thead",
+          null,
+          h(
+            "tr",
+            null,
+            head.map((text, nth) => h(nth ? "th.num" : "th", { scope: "col" }, text)),
+          ),
+        ),
+        h(
+          "tbody",
+          null,
+          rows.map((row) =>
+            h(
+              "tr",
+              null,
+              row.map((cell, nth) => (nth ? h("td.num", null, cell) : h("th", { scope: "row" }, cell))),
+            ),
+          ),
+        ),
+      ),
     ),
-  ));
+  );
 }

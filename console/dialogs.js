@@ -14,14 +14,26 @@ export function ask({ title, text, yes, danger = false }) {
     const heading = freshId("ask");
     const dialog = h(
       "dialog.dialog",
-      { "aria-labelledby": heading, on: { cancel: (event) => { event.preventDefault(); close(false); } } },
+      {
+        "aria-labelledby": heading,
+        on: {
+          cancel: (event) => {
+            event.preventDefault();
+            close(false);
+          },
+        },
+      },
       h("h2", { id: heading }, title),
       h("p", null, text),
       h(
         "div.dialog-buttons",
         null,
         h("button.button", { type: "button", on: { click: () => close(false) } }, "Go back"),
-        h(danger ? "button.button.is-danger" : "button.button.is-main", { type: "button", on: { click: () => close(true) } }, yes),
+        h(
+          danger ? "button.button.is-danger" : "button.button.is-main",
+          { type: "button", on: { click: () => close(true) } },
+          yes,
+        ),
       ),
     );
     document.body.append(dialog);
@@ -36,8 +48,28 @@ export function help(shortcuts) {
     "dialog.dialog",
     { "aria-labelledby": heading, on: { close: () => dialog.remove() } },
     h("h2", { id: heading }, "Keyboard shortcuts"),
-    h("dl.keys", null, shortcuts.map(([keys, text]) => h("div", null, h("dt", null, keys.split(" ").map((key) => h("kbd", null, key))), h("dd", null, text)))),
-    h("div.dialog-buttons", null, h("button.button.is-main", { type: "button", on: { click: () => dialog.close() } }, "Close")),
+    h(
+      "dl.keys",
+      null,
+      shortcuts.map(([keys, text]) =>
+        h(
+          "div",
+          null,
+          h(
+            "dt",
+            null,
+            keys.split(" ").map((key) => h("kbd", null, key)),
+          ),
+          h("dd", null, text),
+        ),
+      ),
+    ),
+    h(
+      "div.dialog-buttons",
+      null,
+      h("a.button", { href: "docs", target: "_blank", rel: "noreferrer" }, icon("open"), "API reference"),
+      h("button.button.is-main", { type: "button", autofocus: true, on: { click: () => dialog.close() } }, "Close"),
+    ),
   );
   document.body.append(dialog);
   dialog.showModal();
@@ -91,7 +123,12 @@ function copyBySelection(text) {
 
 /** A command to copy. */
 export function command(text, label) {
-  return h("div.command", null, h("code", { tabindex: "0", role: "region", "aria-label": label }, text), copyButton(text, `Copy: ${label}`));
+  return h(
+    "div.command",
+    null,
+    h("code", { tabindex: "0", role: "region", "aria-label": label }, text),
+    copyButton(text, `Copy: ${label}`),
+  );
 }
 
 /** An error with its hint, its code, and what can be done. */

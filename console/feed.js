@@ -77,7 +77,12 @@ async function once(path, lastId, control, onEvent, onOpen) {
   };
   try {
     listen();
-    const answer = await fetch(address(path), { headers, signal: control.abort.signal, cache: "no-store", credentials: "omit" });
+    const answer = await fetch(address(path), {
+      headers,
+      signal: control.abort.signal,
+      cache: "no-store",
+      credentials: "omit",
+    });
     if (!answer.ok) return await refused(answer);
     onOpen();
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();

@@ -11,14 +11,21 @@ export function pagedList({ load, row, blank, label, columns = [] }) {
   const rows = h("ol.rows", { "aria-label": label });
   const foot = h("div.rows-foot");
   const head = columns.length
-    ? h("div.rows-head", { "aria-hidden": "true" }, columns.map((text) => h("span", null, text)))
+    ? h(
+        "div.rows-head",
+        { "aria-hidden": "true" },
+        columns.map((text) => h("span", null, text)),
+      )
     : null;
   const element = h("div.paged", null, head, rows, foot);
   const state = { token: undefined, generation: 0, isLoading: false, abort: null };
   const more = h("button.button", { type: "button", on: { click: () => next() } }, "Show more");
-  const near = new IntersectionObserver((seen) => {
-    if (seen.some((entry) => entry.isIntersecting)) next();
-  }, { rootMargin: "800px" });
+  const near = new IntersectionObserver(
+    (seen) => {
+      if (seen.some((entry) => entry.isIntersecting)) next();
+    },
+    { rootMargin: "800px" },
+  );
 
   async function next() {
     if (state.isLoading || state.token === null) return;
@@ -35,6 +42,8 @@ export function pagedList({ load, row, blank, label, columns = [] }) {
     } catch (error) {
       if (error.name === "AbortError" || generation !== state.generation) return;
       near.disconnect();
+      if (state.token === undefined && rows.querySelector(".is-ghost")) rows.replaceChildren();
+      if (head) head.hidden = rows.childElementCount === 0;
       put(foot, errorBox(error, h("button.button", { type: "button", on: { click: again } }, "Try again")));
       element.setAttribute("aria-busy", "false");
     } finally {
@@ -77,5 +86,7 @@ export function pagedList({ load, row, blank, label, columns = [] }) {
 
 /** Rows like those to come, so that nothing jumps when they do. */
 export function ghosts(count) {
-  return Array.from({ length: count }, () => h("li.row.is-ghost", { "aria-hidden": "true" }, h("span.ghost"), h("span.ghost")));
+  return Array.from({ length: count }, () =>
+    h("li.row.is-ghost", { "aria-hidden": "true" }, h("span.ghost"), h("span.ghost")),
+  );
 }

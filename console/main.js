@@ -44,20 +44,40 @@ let shown = null;
 
 /* ---- the frame ---- */
 
-const nav = h("nav.nav", { "aria-label": "Views" }, VIEWS.map(({ path, title }) => h(
-  "a.nav-link",
-  { href: route.link([path]), data: { path } },
-  icon(path),
-  h("span", null, title),
-)));
+const nav = h(
+  "nav.nav",
+  { "aria-label": "Views" },
+  VIEWS.map(({ path, title }) =>
+    h("a.nav-link", { href: route.link([path]), data: { path } }, icon(path), h("span", null, title)),
+  ),
+);
 const theme = h("button.icon-button", { type: "button", on: { click: () => turnTheme() } });
-const keys = h("button.icon-button", { type: "button", title: "Keyboard shortcuts (?)", "aria-label": "Keyboard shortcuts", on: { click: () => help(SHORTCUTS) } }, icon("keys"));
-const out = h("button.icon-button", { type: "button", title: "Sign out", "aria-label": "Sign out", on: { click: () => signOut() } }, icon("out"));
+const keys = h(
+  "button.icon-button",
+  {
+    type: "button",
+    title: "Keyboard shortcuts (?)",
+    "aria-label": "Keyboard shortcuts",
+    on: { click: () => help(SHORTCUTS) },
+  },
+  icon("keys"),
+);
+const out = h(
+  "button.icon-button",
+  { type: "button", title: "Sign out", "aria-label": "Sign out", on: { click: () => signOut() } },
+  icon("out"),
+);
 const who = h("span.who");
 const frame = h(
   "div.frame",
   null,
-  h("header.side", null, h("a.brand", { href: route.link(["import"]) }, mark(), h("span", null, "modelferry")), nav, h("div.side-foot", null, who, h("div.side-tools", null, theme, keys, out))),
+  h(
+    "header.side",
+    null,
+    h("a.brand", { href: route.link(["import"]) }, mark(), h("span", null, "modelferry")),
+    nav,
+    h("div.side-foot", null, who, h("div.side-tools", null, theme, keys, out)),
+  ),
   h("div.stage", null, line, main),
 );
 
@@ -99,14 +119,25 @@ function showLine() {
   const left = now.is === "waiting" ? Math.max(0, Math.ceil((now.until - Date.now()) / 1000)) : 0;
   const when = left > 0 ? `trying again in ${left} s` : "trying again now";
   if (!line.firstChild) {
-    put(line, icon("warn"), h("span"), h("button.button.is-small", { type: "button", on: { click: () => state.reconnect() } }, "Try now"));
+    put(
+      line,
+      icon("warn"),
+      h("span"),
+      h("button.button.is-small", { type: "button", on: { click: () => state.reconnect() } }, "Try now"),
+    );
   }
   say(line.children[1], `No connection to the server; ${when}. Work that was started goes on.`);
 }
 
 setInterval(showLine, 500);
-health.addEventListener("away", () => { isAway = true; showLine(); });
-health.addEventListener("here", () => { isAway = false; showLine(); });
+health.addEventListener("away", () => {
+  isAway = true;
+  showLine();
+});
+health.addEventListener("here", () => {
+  isAway = false;
+  showLine();
+});
 health.addEventListener("revoked", (event) => signOut(event.detail));
 
 /* ---- signing in and out ---- */
@@ -190,7 +221,9 @@ addEventListener("keydown", (event) => {
     return;
   }
   const actions = {
-    g: () => { prefix = Date.now(); },
+    g: () => {
+      prefix = Date.now();
+    },
     "?": () => help(SHORTCUTS),
     t: turnTheme,
     "/": () => main.querySelector("[data-search]")?.focus(),

@@ -44,7 +44,8 @@ export function picker(files) {
       tool("All", () => true),
       tool("None", () => false),
       hasWeights && tool("Weights only", (file) => WEIGHTS.test(file.path)),
-      files.some((file) => file.path.endsWith(".safetensors")) && tool("Safetensors and texts", (file) => !WEIGHTS.test(file.path) || file.path.endsWith(".safetensors")),
+      files.some((file) => file.path.endsWith(".safetensors")) &&
+        tool("Safetensors and texts", (file) => !WEIGHTS.test(file.path) || file.path.endsWith(".safetensors")),
     ),
     choice: () => choice(files, wanted),
   };

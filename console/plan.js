@@ -52,14 +52,48 @@ export function planPanel(plan, onChoice) {
         "div.title-text",
         null,
         h("h2", null, plan.name),
-        h("p.view-lead", null, h("a", { href: plan.page, rel: "noreferrer", target: "_blank" }, plan.reference), " at ", h("span.hash", { title: plan.revision }, format.short(plan.revision, 12), copyButton(plan.revision, "Copy the pinned revision"))),
+        h(
+          "p.view-lead",
+          null,
+          h("a", { href: plan.page, rel: "noreferrer", target: "_blank" }, plan.reference),
+          " at ",
+          h(
+            "span.hash",
+            { title: plan.revision },
+            format.short(plan.revision, 12),
+            copyButton(plan.revision, "Copy the pinned revision"),
+          ),
+        ),
         plan.facts && h("p.facts-line", null, factLine(plan.facts)),
       ),
     ),
-    h("dl.tiles", null, tile("Files", counts.files), tile("In all", counts.total), tile("Held already", counts.held), tile("To move", counts.moved)),
-    h("div", null, share, h("div.legend", { "aria-hidden": "true" }, h("span.is-moved", null, "to move"), h("span.is-held", null, "held already, not fetched again"))),
+    h(
+      "dl.tiles",
+      null,
+      tile("Files", counts.files),
+      tile("In all", counts.total),
+      tile("Held already", counts.held),
+      tile("To move", counts.moved),
+    ),
+    h(
+      "div",
+      null,
+      share,
+      h(
+        "div.legend",
+        { "aria-hidden": "true" },
+        h("span.is-moved", null, "to move"),
+        h("span.is-held", null, "held already, not fetched again"),
+      ),
+    ),
     warnings(plan),
-    h("section.panel", null, h("div.panel-head", null, h("h2", null, "Files"), plan.artifacts.length > 1 && pick.tools), table, leftOut(plan)),
+    h(
+      "section.panel",
+      null,
+      h("div.panel-head", null, h("h2", null, "Files"), plan.artifacts.length > 1 && pick.tools),
+      table,
+      leftOut(plan),
+    ),
   );
 }
 
@@ -68,8 +102,24 @@ const tile = (name, value) => h("div.tile", null, h("dt", null, name), value);
 function notes(file) {
   const said = [];
   if (file.present) said.push(h("span.chip", { data: { tone: "good" } }, icon("check"), "held already"));
-  if (file.refused) said.push(h("span.chip", { data: { tone: "bad" }, title: `${file.refused.message} ${file.refused.hint ?? ""}` }, icon("cross"), `would be refused: ${file.refused.code}`));
-  if (file.scan && file.scan.verdict !== "safe") said.push(h("span.chip", { data: { tone: "warn" }, title: file.scan.detail }, icon("warn"), `${format.provider(file.scan.source)} says ${file.scan.verdict}`));
+  if (file.refused)
+    said.push(
+      h(
+        "span.chip",
+        { data: { tone: "bad" }, title: `${file.refused.message} ${file.refused.hint ?? ""}` },
+        icon("cross"),
+        `would be refused: ${file.refused.code}`,
+      ),
+    );
+  if (file.scan && file.scan.verdict !== "safe")
+    said.push(
+      h(
+        "span.chip",
+        { data: { tone: "warn" }, title: file.scan.detail },
+        icon("warn"),
+        `${format.provider(file.scan.source)} says ${file.scan.verdict}`,
+      ),
+    );
   const facts = factLine(file.facts);
   if (facts) said.push(h("span.muted", null, facts));
   return said;
@@ -77,14 +127,33 @@ function notes(file) {
 
 function warnings(plan) {
   const refused = plan.artifacts.filter((file) => file.refused);
-  const all = [...plan.warnings.map((one) => one.message), ...refused.map((file) => `${file.path}: ${file.refused.message}${file.refused.hint ? ` ${file.refused.hint}` : ""}`)];
+  const all = [
+    ...plan.warnings.map((one) => one.message),
+    ...refused.map(
+      (file) => `${file.path}: ${file.refused.message}${file.refused.hint ? ` ${file.refused.hint}` : ""}`,
+    ),
+  ];
   if (!all.length) return null;
-  return h("div.warning-box", null, icon("warn"), h("ul", null, all.map((text) => h("li", null, text))));
+  return h(
+    "div.warning-box",
+    null,
+    icon("warn"),
+    h(
+      "ul",
+      null,
+      all.map((text) => h("li", null, text)),
+    ),
+  );
 }
 
 function leftOut(plan) {
   if (!plan.leftOut?.length) return null;
   const list = h("ul");
-  put(list, plan.leftOut.map((file) => h("li", null, h("span.path", null, file.path), ` (${format.bytes(file.size)}): ${file.reason}`)));
+  put(
+    list,
+    plan.leftOut.map((file) =>
+      h("li", null, h("span.path", null, file.path), ` (${format.bytes(file.size)}): ${file.reason}`),
+    ),
+  );
   return h("details.leftout", null, h("summary", null, `${format.count(plan.leftOut.length, "file")} left out`), list);
 }

@@ -11,7 +11,6 @@ const known = new Map();
 const listeners = new Set();
 let stream = null;
 let line = { is: "connecting" };
-let opened = 0;
 
 /** Hears `{ type: "upload" | "progress" | "reset" | "line", … }`. Returns how to stop. */
 export function watch(listener) {
@@ -34,19 +33,14 @@ export function stop() {
   stream?.stop();
   stream = null;
   known.clear();
-  opened = 0;
 }
 
 /** Tries at once what would be tried later. */
 export const reconnect = () => stream?.retry();
 
 function changeLine(state) {
+  // What happened while nobody listened the stream tells by itself, from the last event on.
   line = state;
-  if (state.is === "live") {
-    // What happened while nobody listened is listed anew, besides what the stream tells.
-    if (opened > 0) tell({ type: "reset" });
-    opened += 1;
-  }
   tell({ type: "line", line });
 }
 

@@ -2,14 +2,15 @@
 
 import { get, post } from "./api.js";
 import { errorBox, note } from "./dialogs.js";
-import { announce, h, put, say } from "./dom.js";
+import { announce, h, put } from "./dom.js";
 import * as format from "./format.js";
-import { badge, icon } from "./icons.js";
+import { icon } from "./icons.js";
+import { kindField } from "./kind.js";
 import { planPanel } from "./plan.js";
 import * as route from "./route.js";
+import { describe, lines, manyRow } from "./sources.js";
 import * as state from "./state.js";
 
-const KINDS = ["model", "asset", "image", "video", "audio", "3d", "avatar", "text"];
 const EXAMPLES = ["openai-community/gpt2", "civitai:4384@128713", "https://example.com/model.safetensors"];
 /** Requests at once when a list is started. */
 const SIDE_BY_SIDE = 4;
@@ -21,7 +22,15 @@ export function importView(query) {
   let typing = null;
   let asked = 0;
 
-  const field = h("textarea", { id: "source", rows: "1", "data-search": "", spellcheck: "false", autocapitalize: "off", "aria-describedby": "known", placeholder: "org/name, a model's page, or any link to a file" });
+  const field = h("textarea", {
+    id: "source",
+    rows: "1",
+    "data-search": "",
+    spellcheck: "false",
+    autocapitalize: "off",
+    "aria-describedby": "known",
+    placeholder: "org/name, a model's page, or any link to a file",
+  });
   const known = h("div.known", { id: "known", "aria-live": "polite" });
   const options = h("div");
   const result = h("div.stack.result");
@@ -31,8 +40,21 @@ export function importView(query) {
   const show = h("button.button.is-main", { disabled: true }, "Show the plan");
   const form = h(
     "form.stack",
-    { on: { submit: (event) => { event.preventDefault(); go(); } } },
-    h("div.import-field", null, h("label.import-label", { for: "source" }, "Source, or a list of them: one a line"), field, known),
+    {
+      on: {
+        submit: (event) => {
+          event.preventDefault();
+          go();
+        },
+      },
+    },
+    h(
+      "div.import-field",
+      null,
+      h("label.import-label", { for: "source" }, "Source, or a list of them: one a line"),
+      field,
+      known,
+    ),
     options,
   );
 
@@ -48,11 +70,9 @@ export function importView(query) {
     recognise().then(go);
   });
 
-  const lines = () => [...new Set(field.value.split(/\r?\n/).map((line) => line.trim()).filter((line) => line && !line.startsWith("#")))];
-
   /** Says what is meant, while it is typed. */
   async function recognise() {
-    const texts = lines();
+    const texts = lines(field.value);
     asked += 1;
     const mine = asked;
     put(result);
@@ -63,9 +83,10 @@ export function importView(query) {
       return idle();
     }
     try {
-      const answer = texts.length === 1
-        ? { sources: [(await get("v1/sources", { query: { text: texts[0] }, signal: abort.signal })).source] }
-        : await post("v1/sources", { texts: texts.slice(0, 1000) }, { signal: abort.signal });
+      const answer =
+        texts.length === 1
+          ? { sources: [(await get("v1/sources", { query: { text: texts[0] }, signal: abort.signal })).source] }
+          : await post("v1/sources", { texts: texts.slice(0, 1000) }, { signal: abort.signal });
       if (mine !== asked) return undefined;
       sources = texts.slice(0, answer.sources.length).map((text, nth) => ({ text, ...answer.sources[nth] }));
     } catch (error) {
@@ -77,36 +98,72 @@ export function importView(query) {
 
   function idle() {
     known.dataset.tone = "quiet";
-    put(known, h("div.examples", null, h("span", null, "Try"), EXAMPLES.map((text) => h("button.chip-button", { type: "button", on: { click: () => { field.value = text; field.focus(); recognise(); } } }, text))));
+    put(
+      known,
+      h(
+        "div.examples",
+        null,
+        h("span", null, "Try"),
+        EXAMPLES.map((text) =>
+          h(
+            "button.chip-button",
+            {
+              type: "button",
+              on: {
+                click: () => {
+                  field.value = text;
+                  field.focus();
+                  recognise();
+                },
+              },
+            },
+            text,
+          ),
+        ),
+      ),
+    );
     put(options);
   }
 
   function showOne(source) {
     if (source.error) {
       known.dataset.tone = "bad";
-      put(known, icon("warn"), h("div", null, h("p", null, source.error.message), source.error.hint && h("p", null, source.error.hint)));
+      put(
+        known,
+        icon("warn"),
+        h("div", null, h("p", null, source.error.message), source.error.hint && h("p", null, source.error.hint)),
+      );
       put(options);
       return;
     }
     known.dataset.tone = "good";
-    put(known, icon("check"), h("div", null, h("p", null, h("strong", null, format.provider(source.provider)), " ", describe(source)), source.host && h("p", null, `from ${source.host}`)));
+    put(
+      known,
+      icon("check"),
+      h(
+        "div",
+        null,
+        h("p", null, h("strong", null, format.provider(source.provider)), " ", describe(source)),
+        source.host && h("p", null, `from ${source.host}`),
+      ),
+    );
     kind.setNeeded(source.needsKind);
     revision.disabled = Boolean(source.revision);
     show.textContent = "Show the plan";
     show.disabled = false;
-    put(options, h(
-      "div.options",
-      null,
-      kind.element,
-      source.provider === "huggingface" && !source.revision && h("div.field", null, h("label", { for: "revision" }, "Revision"), revision),
-      h("label.check", null, register, "Register as an entity"),
-      show,
-    ));
-  }
-
-  function describe({ sort, name, revision: at, path }) {
-    const what = { model: "model", dataset: "dataset", space: "space", version: "model version", hash: "file by its hash", file: "file" }[sort] ?? sort;
-    return [what, " ", name && h("code", null, name), at && [" at ", h("code", null, at)], path && [", ", h("code", null, path)]];
+    put(
+      options,
+      h(
+        "div.options",
+        null,
+        kind.element,
+        source.provider === "huggingface" &&
+          !source.revision &&
+          h("div.field", null, h("label", { for: "revision" }, "Revision"), revision),
+        h("label.check", null, register, "Register as an entity"),
+        show,
+      ),
+    );
   }
 
   /* ---- one source ---- */
@@ -121,7 +178,8 @@ export function importView(query) {
 
   function body(source, chosen = {}) {
     const config = { ...chosen };
-    if (revision.value.trim() && !source.revision && source.provider === "huggingface") config.revision = revision.value.trim();
+    if (revision.value.trim() && !source.revision && source.provider === "huggingface")
+      config.revision = revision.value.trim();
     if (!register.checked) config.register = false;
     const asks = { [source.field]: source.text };
     if (kind.value()) asks.kind = kind.value();
@@ -131,7 +189,15 @@ export function importView(query) {
 
   async function showPlan(source) {
     show.disabled = true;
-    put(result, h("div.panel.progressing", null, h("span.spinner", { "aria-hidden": "true" }), `Asking ${format.provider(source.provider)} what it holds …`));
+    put(
+      result,
+      h(
+        "div.panel.progressing",
+        null,
+        h("span.spinner", { "aria-hidden": "true" }),
+        `Asking ${format.provider(source.provider)} what it holds …`,
+      ),
+    );
     announce("Resolving");
     const mine = asked;
     try {
@@ -142,7 +208,15 @@ export function importView(query) {
       const panel = planPanel(plan, (next) => {
         choice = next;
         start.disabled = Boolean(next.problem);
-        put(summary, next.problem ?? [h("strong", null, format.count(next.files, "file")), ", ", h("strong", null, format.bytes(next.bytes)), " to move"]);
+        put(
+          summary,
+          next.problem ?? [
+            h("strong", null, format.count(next.files, "file")),
+            ", ",
+            h("strong", null, format.bytes(next.bytes)),
+            " to move",
+          ],
+        );
       });
       start.addEventListener("click", () => startOne(source, start));
       put(result, panel, h("div.start-bar", null, summary, start));
@@ -150,7 +224,13 @@ export function importView(query) {
       start.focus({ preventScroll: true });
     } catch (error) {
       if (error.name === "AbortError" || mine !== asked) return;
-      put(result, errorBox(error, h("button.button.is-small", { type: "button", on: { click: () => showPlan(source) } }, "Try again")));
+      put(
+        result,
+        errorBox(
+          error,
+          h("button.button.is-small", { type: "button", on: { click: () => showPlan(source) } }, "Try again"),
+        ),
+      );
       announce(error.message);
     } finally {
       show.disabled = false;
@@ -161,7 +241,11 @@ export function importView(query) {
     button.disabled = true;
     const { include, exclude } = choice;
     try {
-      const answer = await post("v1/uploads", body(source, { ...(include && { include }), ...(exclude && { exclude }) }), { headers: { "idempotency-key": crypto.randomUUID?.() ?? String(Math.random()) } });
+      const answer = await post(
+        "v1/uploads",
+        body(source, { ...(include && { include }), ...(exclude && { exclude }) }),
+        { headers: { "idempotency-key": crypto.randomUUID?.() ?? String(Math.random()) } },
+      );
       state.learn(answer.upload);
       route.go(["uploads", answer.upload.id]);
     } catch (error) {
@@ -177,22 +261,27 @@ export function importView(query) {
     const bad = sources.length - good.length;
     known.dataset.tone = bad ? "bad" : "good";
     const cut = count > sources.length ? ` Only the first ${format.number(sources.length)} are read.` : "";
-    put(known, icon(bad ? "warn" : "check"), h("p", null, `${format.count(sources.length, "source")}, ${bad ? `${format.number(bad)} of which can't be imported` : "all understood"}.${cut}`));
+    put(
+      known,
+      icon(bad ? "warn" : "check"),
+      h(
+        "p",
+        null,
+        `${format.count(sources.length, "source")}, ${bad ? `${format.number(bad)} of which can't be imported` : "all understood"}.${cut}`,
+      ),
+    );
     kind.setNeeded(good.some((source) => source.needsKind));
     show.textContent = `Import ${format.count(good.length, "source")}`;
     show.disabled = good.length === 0;
     put(options, h("div.options", null, kind.element, h("label.check", null, register, "Register as entities"), show));
-    put(result, h("section.panel", null, h("div.panel-head", null, h("h2", null, "Sources")), h("div", null, sources.map(manyRow))));
-  }
-
-  function manyRow(source) {
-    source.outcome = h("span.status");
-    return h(
-      "div.many-row",
-      null,
-      h("span.origin", { data: { provider: source.provider ?? "" } }, source.provider ? badge(source.provider) : "?"),
-      h("div.row-main", null, h("code.many-text", null, source.text), h(source.error ? "p.is-error" : "p", null, source.error ? `${source.error.message}${source.error.hint ? `; ${source.error.hint}` : ""}` : [format.provider(source.provider), " ", describe(source)])),
-      source.outcome,
+    put(
+      result,
+      h(
+        "section.panel",
+        null,
+        h("div.panel-head", null, h("h2", null, "Sources")),
+        h("div", null, sources.map(manyRow)),
+      ),
     );
   }
 
@@ -223,7 +312,17 @@ export function importView(query) {
     const left = sources.filter((source) => !source.error && !source.isStarted).length;
     show.textContent = left ? `Try ${format.count(left, "source")} again` : "All started";
     show.disabled = left === 0;
-    if (done) put(known, icon("check"), h("p", null, `${format.count(done, "import")} started. `, h("a", { href: route.link(["uploads"]) }, "Watch them")));
+    if (done)
+      put(
+        known,
+        icon("check"),
+        h(
+          "p",
+          null,
+          `${format.count(done, "import")} started. `,
+          h("a", { href: route.link(["uploads"]) }, "Watch them"),
+        ),
+      );
     return undefined;
   }
 
@@ -235,56 +334,34 @@ export function importView(query) {
 
   idle();
   return {
-    element: h("section.view", null, h("header.view-head", null, h("div", null, h("h1", null, "Import"), h("p.view-lead", null, "From Hugging Face, Civitai or any URL. You see what would come before a byte is moved."))), form, result),
+    element: h(
+      "section.view",
+      null,
+      h(
+        "header.view-head",
+        null,
+        h(
+          "div",
+          null,
+          h("h1", null, "Import"),
+          h(
+            "p.view-lead",
+            null,
+            "From Hugging Face, Civitai or any URL. You see what would come before a byte is moved.",
+          ),
+        ),
+      ),
+      form,
+      result,
+    ),
     shown: () => {
       take(query);
       field.focus({ preventScroll: true });
     },
     changed: take,
-    leave: () => { abort.abort(); clearTimeout(typing); },
-  };
-}
-
-/** Which kind: for a plain URL nobody else can say, so it is asked for in the open. */
-function kindField() {
-  let chosen = "";
-  let needed = false;
-  const named = (name) => (name === "3d" ? "3D" : name);
-  const radios = KINDS.map((name, nth) => h("button.chip-button", { type: "button", role: "radio", "aria-checked": "false", tabindex: nth ? "-1" : "0", on: { click: () => pick(name) } }, named(name)));
-  const error = h("p", { role: "alert" });
-  const group = h("div", { role: "radiogroup", "aria-labelledby": "kind-label" }, radios);
-  const box = h("select", { id: "kind", on: { change: () => pick(box.value) } }, h("option", { value: "" }, "As the source says"), KINDS.map((name) => h("option", { value: name }, named(name))));
-  const element = h("div.field.kinds");
-  group.addEventListener("keydown", (event) => {
-    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    if (!by) return;
-    event.preventDefault();
-    const next = (radios.indexOf(document.activeElement) + by + KINDS.length) % KINDS.length;
-    pick(KINDS[next]);
-    radios[next].focus();
-  });
-  function pick(name) {
-    chosen = name;
-    box.value = name;
-    radios.forEach((radio, nth) => {
-      radio.setAttribute("aria-checked", String(KINDS[nth] === chosen));
-      radio.tabIndex = KINDS[nth] === chosen || (!chosen && nth === 0) ? 0 : -1;
-    });
-    say(error, "");
-  }
-  return {
-    element,
-    value: () => chosen,
-    isMissing: () => needed && !chosen,
-    complain() {
-      say(error, "Choose what the file is: a plain URL does not tell.");
-      radios[0].focus();
-    },
-    setNeeded(is) {
-      needed = is;
-      element.classList.toggle("is-needed", is);
-      say(error, "");
-      put(element, is ? [h("span.label", { id: "kind-label" }, "Kind: what the file is"), group, error] : [h("label", { for: "kind" }, "Kind"), box]);
+    leave: () => {
+      abort.abort();
+      clearTimeout(typing);
     },
   };
 }

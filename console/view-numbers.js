@@ -19,7 +19,13 @@ const RANGES = [
 export function numbersView(query) {
   const abort = new AbortController();
   let range = RANGES.find(([name]) => name === query.get("range")) ?? RANGES[2];
-  const tabs = h("div.tabs.range", { role: "group", "aria-label": "Span of time" }, RANGES.map((one) => h("button.tab", { type: "button", data: { value: one[0] }, on: { click: () => choose(one) } }, one[1])));
+  const tabs = h(
+    "div.tabs.range",
+    { role: "group", "aria-label": "Span of time" },
+    RANGES.map((one) =>
+      h("button.tab", { type: "button", data: { value: one[0] }, on: { click: () => choose(one) } }, one[1]),
+    ),
+  );
   const body = h("div.stack", { "aria-busy": "true" });
 
   function choose(one) {
@@ -41,25 +47,53 @@ export function numbersView(query) {
     for (const tab of tabs.children) tab.setAttribute("aria-pressed", String(tab.dataset.value === range[0]));
     try {
       const since = begin();
-      const { stats } = await get("v1/stats", { query: { since: since.toISOString(), step: range[3] }, signal: abort.signal });
+      const { stats } = await get("v1/stats", {
+        query: { since: since.toISOString(), step: range[3] },
+        signal: abort.signal,
+      });
       show(stats, since);
     } catch (error) {
-      if (error.name !== "AbortError") put(body, errorBox(error, h("button.button.is-small", { type: "button", on: { click: load } }, "Try again")));
+      if (error.name !== "AbortError")
+        put(body, errorBox(error, h("button.button.is-small", { type: "button", on: { click: load } }, "Try again")));
     }
   }
 
   function show(stats, since) {
     const columns = byStep(stats, since);
     const isNew = Object.values(stats.uploads).every((count) => count === 0);
-    put(body, isNew
-      ? empty({ title: "No numbers yet", text: "After the first import you see here what moved, from where, and what reuse saved.", action: h("a.button.is-main", { href: route.link(["import"]) }, "Import something") })
-      : [heldTiles(stats.held), h("div.figures", null, moved(columns), fromWhere(stats), saved(columns, stats.held), ended(columns), failures(stats))]);
+    put(
+      body,
+      isNew
+        ? empty({
+            title: "No numbers yet",
+            text: "After the first import you see here what moved, from where, and what reuse saved.",
+            action: h("a.button.is-main", { href: route.link(["import"]) }, "Import something"),
+          })
+        : [
+            heldTiles(stats.held),
+            h(
+              "div.figures",
+              null,
+              moved(columns),
+              fromWhere(stats),
+              saved(columns, stats.held),
+              ended(columns),
+              failures(stats),
+            ),
+          ],
+    );
     body.setAttribute("aria-busy", "false");
   }
 
   function byStep(stats, since) {
     const [, , steps, step] = range;
-    const columns = Array.from({ length: steps }, (_, nth) => ({ at: new Date(since.getTime() + nth * step * 1000), moved: 0, reused: 0, finished: 0, failed: 0 }));
+    const columns = Array.from({ length: steps }, (_, nth) => ({
+      at: new Date(since.getTime() + nth * step * 1000),
+      moved: 0,
+      reused: 0,
+      finished: 0,
+      failed: 0,
+    }));
     for (const one of stats.steps) {
       const nth = Math.floor((new Date(one.at) - since) / (step * 1000));
       const column = columns[nth];
@@ -74,47 +108,110 @@ export function numbersView(query) {
   }
 
   const stopWatching = state.watch((event) => {
-    const isOver = event.type === "upload" && event.was && event.was !== event.entry.upload.status && ["imported", "complete", "failed"].includes(event.entry.upload.status);
+    const isOver =
+      event.type === "upload" &&
+      event.was &&
+      event.was !== event.entry.upload.status &&
+      ["imported", "complete", "failed"].includes(event.entry.upload.status);
     if (isOver || event.type === "reset") soon();
   });
   let timer = null;
   function soon() {
-    timer ??= setTimeout(() => { timer = null; load(); }, 3000);
+    timer ??= setTimeout(() => {
+      timer = null;
+      load();
+    }, 3000);
   }
 
   load();
   return {
-    element: h("section.view", null, h("header.view-head", null, h("div", null, h("h1", null, "Numbers"), h("p.view-lead", null, `What ended, by ${range[3] === HOUR ? "hour" : "day"}; times are ${format.zone}`)), tabs), body),
-    leave: () => { abort.abort(); stopWatching(); clearTimeout(timer); },
+    element: h(
+      "section.view",
+      null,
+      h(
+        "header.view-head",
+        null,
+        h(
+          "div",
+          null,
+          h("h1", null, "Numbers"),
+          h("p.view-lead", null, `What ended, by ${range[3] === HOUR ? "hour" : "day"}; times are ${format.zone}`),
+        ),
+        tabs,
+      ),
+      body,
+    ),
+    leave: () => {
+      abort.abort();
+      stopWatching();
+      clearTimeout(timer);
+    },
   };
 }
 
 const total = (columns, name) => columns.reduce((sum, column) => sum + column[name], 0);
 
 function figure({ title, answer, wide, legend, plot, table }) {
-  return h(wide ? "figure.figure-card.is-wide" : "figure.figure-card", null, h("figcaption", null, h("h2", null, title), h("p.answer", null, answer)), plot, legend, table);
+  return h(
+    wide ? "figure.figure-card.is-wide" : "figure.figure-card",
+    null,
+    h("figcaption", null, h("h2", null, title), h("p.answer", null, answer)),
+    plot,
+    legend,
+    table,
+  );
 }
 
 function heldTiles(held) {
-  const tile = (name, value, more) => h("div.tile", null, h("dt", null, name), h("dd", null, value, more && h("small", null, more)));
-  return h("dl.tiles", null, tile("Models", format.number(held.models)), tile("Assets", format.number(held.assets)), tile("Files", format.number(held.files)), tile("Stored", format.bytes(held.storedBytes), held.bytes > held.storedBytes ? `for ${format.bytes(held.bytes)} of files` : "every content once"));
+  const tile = (name, value, more) =>
+    h("div.tile", null, h("dt", null, name), h("dd", null, value, more && h("small", null, more)));
+  return h(
+    "dl.tiles",
+    null,
+    tile("Models", format.number(held.models)),
+    tile("Assets", format.number(held.assets)),
+    tile("Files", format.number(held.files)),
+    tile(
+      "Stored",
+      format.bytes(held.storedBytes),
+      held.bytes > held.storedBytes ? `for ${format.bytes(held.bytes)} of files` : "every content once",
+    ),
+  );
 }
 
 function moved(columns) {
   const [came, reused] = [total(columns, "moved"), total(columns, "reused")];
   return figure({
     title: "How much moved, and when?",
-    answer: [h("strong", null, format.bytes(came)), " came over the wire; ", h("strong", null, format.bytes(reused)), " did not have to"],
+    answer: [
+      h("strong", null, format.bytes(came)),
+      " came over the wire; ",
+      h("strong", null, format.bytes(reused)),
+      " did not have to",
+    ],
     wide: true,
     plot: columnChart({
-      columns: columns.map((one) => ({ label: one.name, title: `${one.name}: ${format.bytes(one.moved)} moved, ${format.bytes(one.reused)} reused`, values: [one.moved, one.reused] })),
+      columns: columns.map((one) => ({
+        label: one.name,
+        title: `${one.name}: ${format.bytes(one.moved)} moved, ${format.bytes(one.reused)} reused`,
+        values: [one.moved, one.reused],
+      })),
       series: [{ look: "a" }, { look: "b" }],
       unit: byteUnit(Math.max(...columns.map((one) => one.moved + one.reused))),
       shown: format.bytes,
       title: `Bytes by time: ${format.bytes(came)} moved, ${format.bytes(reused)} reused`,
     }),
-    legend: h("div.legend", { "aria-hidden": "true" }, h("span", null, "moved"), h("span.is-held", null, "held already")),
-    table: asTable("Bytes by time", ["When", "Moved", "Held already"], columns.map((one) => [one.name, format.bytes(one.moved), format.bytes(one.reused)])),
+    legend: h(
+      "div.legend",
+      { "aria-hidden": "true" },
+      h("span", null, "moved"),
+      h("span.is-held", null, "held already"),
+    ),
+    table: asTable(
+      "Bytes by time",
+      ["When", "Moved", "Held already"],
+      columns.map((one) => [one.name, format.bytes(one.moved), format.bytes(one.reused)]),
+    ),
   });
 }
 
@@ -132,8 +229,15 @@ function fromWhere(stats) {
   return figure({
     title: "Where does it come from?",
     answer: first ? ["Most from ", h("strong", null, first[0])] : "Nothing ended in this span",
-    plot: barList(rows.map(([name, sum]) => ({ name, value: sum.bytes, text: format.bytes(sum.bytes) })), { label: "Bytes by provider" }),
-    table: asTable("Bytes by provider", ["Provider", "Bytes", "Uploads"], rows.map(([name, sum]) => [name, format.bytes(sum.bytes), format.number(sum.uploads)])),
+    plot: barList(
+      rows.map(([name, sum]) => ({ name, value: sum.bytes, text: format.bytes(sum.bytes) })),
+      { label: "Bytes by provider" },
+    ),
+    table: asTable(
+      "Bytes by provider",
+      ["Provider", "Bytes", "Uploads"],
+      rows.map(([name, sum]) => [name, format.bytes(sum.bytes), format.number(sum.uploads)]),
+    ),
   });
 }
 
@@ -145,11 +249,36 @@ function saved(columns, held) {
     title: "What did reuse save?",
     answer: "Content that is held already is never fetched again",
     plot: [
-      h("p.big-figure", null, format.bytes(reused), " ", h("small", null, `${format.percent(reused, all)} of what was asked for`)),
-      h("div.share-bar", { role: "img", "aria-label": `${format.percent(reused, all)} held already` }, h("span.is-moved", { vars: { "--share": String(1 - share) } }), h("span.is-held", { vars: { "--share": String(share) } })),
-      h("p.answer", null, held.bytes > held.storedBytes ? ["On disk, sharing saves another ", h("strong", null, format.bytes(held.bytes - held.storedBytes)), "."] : "On disk every content stands once."),
+      h(
+        "p.big-figure",
+        null,
+        format.bytes(reused),
+        " ",
+        h("small", null, `${format.percent(reused, all)} of what was asked for`),
+      ),
+      h(
+        "div.share-bar",
+        { role: "img", "aria-label": `${format.percent(reused, all)} held already` },
+        h("span.is-moved", { vars: { "--share": String(1 - share) } }),
+        h("span.is-held", { vars: { "--share": String(share) } }),
+      ),
+      h(
+        "p.answer",
+        null,
+        held.bytes > held.storedBytes
+          ? ["On disk, sharing saves another ", h("strong", null, format.bytes(held.bytes - held.storedBytes)), "."]
+          : "On disk every content stands once.",
+      ),
     ],
-    table: asTable("Reuse", ["", "Bytes"], [["Came over the wire", format.bytes(came)], ["Held already", format.bytes(reused)], ["Saved on disk by sharing", format.bytes(held.bytes - held.storedBytes)]]),
+    table: asTable(
+      "Reuse",
+      ["", "Bytes"],
+      [
+        ["Came over the wire", format.bytes(came)],
+        ["Held already", format.bytes(reused)],
+        ["Saved on disk by sharing", format.bytes(held.bytes - held.storedBytes)],
+      ],
+    ),
   });
 }
 
@@ -159,14 +288,27 @@ function ended(columns) {
     title: "How do imports end?",
     answer: [h("strong", null, format.number(good)), " well, ", h("strong", null, format.number(bad)), " failed"],
     plot: columnChart({
-      columns: columns.map((one) => ({ label: one.name, title: `${one.name}: ${one.finished} well, ${one.failed} failed`, values: [one.finished, one.failed] })),
+      columns: columns.map((one) => ({
+        label: one.name,
+        title: `${one.name}: ${one.finished} well, ${one.failed} failed`,
+        values: [one.finished, one.failed],
+      })),
       series: [{ look: "good" }, { look: "bad" }],
       unit: 1,
       shown: (value) => format.number(Math.round(value)),
       title: `Uploads by time: ${good} ended well, ${bad} failed`,
     }),
-    legend: h("div.legend", { "aria-hidden": "true" }, h("span.is-good", null, "ended well"), h("span.is-bad", null, "failed")),
-    table: asTable("Uploads by time", ["When", "Ended well", "Failed"], columns.map((one) => [one.name, one.finished, one.failed])),
+    legend: h(
+      "div.legend",
+      { "aria-hidden": "true" },
+      h("span.is-good", null, "ended well"),
+      h("span.is-bad", null, "failed"),
+    ),
+    table: asTable(
+      "Uploads by time",
+      ["When", "Ended well", "Failed"],
+      columns.map((one) => [one.name, one.finished, one.failed]),
+    ),
   });
 }
 
@@ -174,12 +316,32 @@ function failures(stats) {
   const all = stats.failures.reduce((sum, one) => sum + one.count, 0);
   return figure({
     title: "Why do they fail?",
-    answer: all ? [h("strong", null, format.count(all, "failure")), " in this span, by code"] : "Nothing failed in this span",
-    plot: all > 0 && barList(stats.failures.map((one) => ({
-      name: h("a", { href: route.link(["uploads"], { status: "failed", code: one.code }), title: `Last ${format.moment(one.lastAt)}` }, h("code", null, one.code)),
-      value: one.count,
-      text: format.number(one.count),
-    })), { tone: "bad", label: "Failures by code" }),
-    table: all > 0 && asTable("Failures by code", ["Code", "Failures", "Last"], stats.failures.map((one) => [one.code, format.number(one.count), format.moment(one.lastAt)])),
+    answer: all
+      ? [h("strong", null, format.count(all, "failure")), " in this span, by code"]
+      : "Nothing failed in this span",
+    plot:
+      all > 0 &&
+      barList(
+        stats.failures.map((one) => ({
+          name: h(
+            "a",
+            {
+              href: route.link(["uploads"], { status: "failed", code: one.code }),
+              title: `Last ${format.moment(one.lastAt)}`,
+            },
+            h("code", null, one.code),
+          ),
+          value: one.count,
+          text: format.number(one.count),
+        })),
+        { tone: "bad", label: "Failures by code" },
+      ),
+    table:
+      all > 0 &&
+      asTable(
+        "Failures by code",
+        ["Code", "Failures", "Last"],
+        stats.failures.map((one) => [one.code, format.number(one.count), format.moment(one.lastAt)]),
+      ),
   });
 }

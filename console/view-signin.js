@@ -7,7 +7,14 @@ import { mark } from "./icons.js";
 import * as session from "./session.js";
 
 export function signInView({ error, onDone }) {
-  const id = h("input", { id: "key", name: "key", autocomplete: "off", spellcheck: "false", required: true, placeholder: "key_…" });
+  const id = h("input", {
+    id: "key",
+    name: "key",
+    autocomplete: "off",
+    spellcheck: "false",
+    required: true,
+    placeholder: "key_…",
+  });
   const secret = h("input", { id: "secret", name: "secret", type: "password", autocomplete: "off", required: true });
   const problem = h("div", { role: "alert" });
   const button = h("button.button.is-main.is-wide", null, "Sign in");
@@ -22,7 +29,14 @@ export function signInView({ error, onDone }) {
   }
   const form = h(
     "form.sign-form",
-    { on: { submit: (event) => { event.preventDefault(); signIn(); } } },
+    {
+      on: {
+        submit: (event) => {
+          event.preventDefault();
+          signIn();
+        },
+      },
+    },
     h("div.field", null, h("label", { for: "key" }, "API key"), id),
     h("div.field", null, h("label", { for: "secret" }, "Secret"), secret),
     problem,
@@ -45,7 +59,14 @@ export function signInView({ error, onDone }) {
   }
 
   if (error?.status === 401) {
-    put(problem, errorBox({ message: "The key of this tab no longer works.", hint: "It may have been revoked. Sign in with another one; nothing that was started is lost.", code: error.code }));
+    put(
+      problem,
+      errorBox({
+        message: "The key of this tab no longer works.",
+        hint: "It may have been revoked. Sign in with another one; nothing that was started is lost.",
+        code: error.code,
+      }),
+    );
   }
   return h(
     "div.sign-card",
@@ -54,6 +75,11 @@ export function signInView({ error, onDone }) {
     h("h1", null, "Sign in"),
     h("p.lead", null, "The console uses the API key you enter. It stays in this tab and goes to this server alone."),
     form,
-    h("div.sign-help", null, h("p", null, "No key yet? Make one where the server runs:"), command("modelferry keys create", "command that makes a key")),
+    h(
+      "div.sign-help",
+      null,
+      h("p", null, "No key yet? Make one where the server runs:"),
+      command("modelferry keys create", "command that makes a key"),
+    ),
   );
 }

@@ -9,6 +9,7 @@ import * as format from "./format.js";
 import { badge, icon } from "./icons.js";
 import * as route from "./route.js";
 import * as state from "./state.js";
+import { isMoving } from "./state.js";
 import { crossing, status, tone, updateCrossing, updateStatus, walk, word } from "./walk.js";
 
 export function uploadView([id]) {
@@ -34,7 +35,12 @@ export function uploadView([id]) {
       if (!stream) listen();
     } catch (error) {
       if (error.name === "AbortError") return;
-      put(element, crumb(), h("h1", null, "Upload"), errorBox(error, h("button.button.is-small", { type: "button", on: { click: load } }, "Try again")));
+      put(
+        element,
+        crumb(),
+        h("h1", null, "Upload"),
+        errorBox(error, h("button.button.is-small", { type: "button", on: { click: load } }, "Try again")),
+      );
     }
   }
 
@@ -64,7 +70,10 @@ export function uploadView([id]) {
 
   let soon = null;
   function reloadSoon() {
-    soon ??= setTimeout(() => { soon = null; load(); }, 400);
+    soon ??= setTimeout(() => {
+      soon = null;
+      load();
+    }, 400);
   }
 
   /* ---- the parts, made once ---- */
@@ -72,18 +81,53 @@ export function uploadView([id]) {
   function build(entry) {
     const { upload } = entry;
     parts = {
-      title: h("h1"), origin: h("span.origin.is-large"), lead: h("p.view-lead"), status: status(entry), buttons: h("div.view-buttons"),
-      way: crossing(entry), walk: h("div"), error: h("div"), waiting: h("div"), warnings: h("div"), files: h("div"), filesHead: h("span.panel-note"), facts: h("div"),
+      title: h("h1"),
+      origin: h("span.origin.is-large"),
+      lead: h("p.view-lead"),
+      status: status(entry),
+      buttons: h("div.view-buttons"),
+      way: crossing(entry),
+      walk: h("div"),
+      error: h("div"),
+      waiting: h("div"),
+      warnings: h("div"),
+      files: h("div"),
+      filesHead: h("span.panel-note"),
+      facts: h("div"),
     };
     put(
       element,
-      h("header.view-head", null, h("div", null, crumb(), h("div.title-line", null, parts.origin, h("div.title-text", null, parts.title, parts.lead))), parts.buttons),
+      h(
+        "header.view-head",
+        null,
+        h(
+          "div",
+          null,
+          crumb(),
+          h("div.title-line", null, parts.origin, h("div.title-text", null, parts.title, parts.lead)),
+        ),
+        parts.buttons,
+      ),
       parts.error,
       parts.waiting,
-      h("section.panel.crossing-panel", { "aria-label": "Progress" }, h("div.panel-body", null, h("div.now-line", null, parts.status, parts.way), parts.walk)),
+      h(
+        "section.panel.crossing-panel",
+        { "aria-label": "Progress" },
+        h("div.panel-body", null, h("div.now-line", null, parts.status, parts.way), parts.walk),
+      ),
       parts.warnings,
       h("section.panel", null, h("div.panel-head", null, h("h2", null, "Files"), parts.filesHead), parts.files),
-      h("section.panel", null, h("div.panel-head", null, h("h2", null, "Record"), h("span.panel-note", null, "As the API shows it")), h("div.panel-body.stack", null, parts.facts, command(`curl -u KEY:SECRET ${address(`v1/uploads/${upload.id}`)}`, "API request for this record"))),
+      h(
+        "section.panel",
+        null,
+        h("div.panel-head", null, h("h2", null, "Record"), h("span.panel-note", null, "As the API shows it")),
+        h(
+          "div.panel-body.stack",
+          null,
+          parts.facts,
+          command(`curl -u KEY:SECRET ${address(`v1/uploads/${upload.id}`)}`, "API request for this record"),
+        ),
+      ),
     );
     element.setAttribute("aria-busy", "false");
   }
@@ -97,33 +141,84 @@ export function uploadView([id]) {
     parts.origin.dataset.provider = from;
     put(parts.lead, [format.provider(from), upload.kind, upload.url].filter(Boolean).join(" · "));
     showMoving(entry);
-    if (["imported", "complete", "failed"].includes(upload.status) && !times.has(upload.status)) times.set(upload.status, upload.updatedAt);
+    if (["imported", "complete", "failed"].includes(upload.status) && !times.has(upload.status))
+      times.set(upload.status, upload.updatedAt);
     put(parts.walk, walk(entry, times));
     showButtons(entry);
     showError(entry);
-    put(parts.waiting, detail.waiting && h("div.waiting-box", null, icon("retry"), h("p", null, `Tried ${format.count(detail.waiting.attempts, "time")}; the next try is ${format.until(detail.waiting.until)}. ${detail.waiting.message}`)));
+    put(
+      parts.waiting,
+      detail.waiting &&
+        h(
+          "div.waiting-box",
+          null,
+          icon("retry"),
+          h(
+            "p",
+            null,
+            `Tried ${format.count(detail.waiting.attempts, "time")}; the next try is ${format.until(detail.waiting.until)}. ${detail.waiting.message}`,
+          ),
+        ),
+    );
     showFiles(entry);
-    put(parts.facts, definitions([
-      ["Upload", h("span.hash", null, upload.id, copyButton(upload.id, "Copy the upload's id"))],
-      ["Pinned revision", detail.revision && h("span.hash", null, format.short(detail.revision, 24), copyButton(detail.revision, "Copy the revision"))],
-      ["Asked for", h("time", { datetime: upload.createdAt, title: format.exact(upload.createdAt) }, format.moment(upload.createdAt))],
-      ["Last moved", h("time", { datetime: upload.updatedAt, title: format.exact(upload.updatedAt) }, format.moment(upload.updatedAt))],
-      ["By", upload.authorId],
-      ["For", upload.ownerId],
-      ["Options", upload.config && h("code", null, JSON.stringify(upload.config))],
-    ]));
+    put(
+      parts.facts,
+      definitions([
+        ["Upload", h("span.hash", null, upload.id, copyButton(upload.id, "Copy the upload's id"))],
+        [
+          "Pinned revision",
+          detail.revision &&
+            h("span.hash", null, format.short(detail.revision, 24), copyButton(detail.revision, "Copy the revision")),
+        ],
+        [
+          "Asked for",
+          h(
+            "time",
+            { datetime: upload.createdAt, title: format.exact(upload.createdAt) },
+            format.moment(upload.createdAt),
+          ),
+        ],
+        [
+          "Last moved",
+          h(
+            "time",
+            { datetime: upload.updatedAt, title: format.exact(upload.updatedAt) },
+            format.moment(upload.updatedAt),
+          ),
+        ],
+        ["By", upload.authorId],
+        ["For", upload.ownerId],
+        ["Options", upload.config && h("code", null, JSON.stringify(upload.config))],
+      ]),
+    );
   }
 
   function showMoving(entry) {
+    if (parts.status.lastChild?.textContent !== word(entry)) {
+      put(parts.walk, walk(entry, times));
+      showFiles(entry);
+    }
     updateStatus(parts.status, entry);
     updateCrossing(parts.way, entry);
   }
 
   function showButtons({ upload }) {
     const buttons = [];
-    if (upload.entityId) buttons.push(h("a.button.is-main", { href: route.link(["models", upload.entityId]) }, icon("models"), upload.kind === "model" ? "Open the model" : "Open the asset"));
-    if (upload.status === "failed") buttons.push(h("button.button.is-main", { type: "button", on: { click: () => act("retry") } }, icon("retry"), "Try again"));
-    if (["pending", "validating", "validated"].includes(upload.status)) buttons.push(h("button.button.is-danger", { type: "button", on: { click: cancel } }, icon("cross"), "Cancel"));
+    if (upload.entityId)
+      buttons.push(
+        h(
+          "a.button.is-main",
+          { href: route.link(["models", upload.entityId]) },
+          icon("models"),
+          upload.kind === "model" ? "Open the model" : "Open the asset",
+        ),
+      );
+    if (upload.status === "failed")
+      buttons.push(
+        h("button.button.is-main", { type: "button", on: { click: () => act("retry") } }, icon("retry"), "Try again"),
+      );
+    if (["pending", "validating", "validated"].includes(upload.status))
+      buttons.push(h("button.button.is-danger", { type: "button", on: { click: cancel } }, icon("cross"), "Cancel"));
     const focused = parts.buttons.contains(document.activeElement);
     put(parts.buttons, buttons);
     if (focused) parts.buttons.firstChild?.focus();
@@ -136,18 +231,33 @@ export function uploadView([id]) {
     return put(parts.error, errorBox(error));
   }
 
-  function showFiles({ upload }) {
+  function showFiles(entry) {
+    const { upload } = entry;
     const files = detail.artifacts;
     const stored = files.filter((file) => file.status === "stored");
-    say(parts.filesHead, files.length ? `${format.number(stored.length)} of ${format.count(files.length, "file")} stored` : "");
+    say(
+      parts.filesHead,
+      files.length ? `${format.number(stored.length)} of ${format.count(files.length, "file")} stored` : "",
+    );
     const isOver = ["imported", "complete", "failed"].includes(upload.status);
     if (files.length) {
-      const last = (file) => fileState(file, isOver);
-      if (parts.files.dataset.count !== String(files.length) || parts.files.dataset.status !== upload.status) {
+      // Which of several files is on its way the records don't tell.
+      const isAlone = files.length - stored.length === 1 && isMoving(entry);
+      const last = (file) => fileState(file, isOver, isAlone);
+      const stand = `${files.length} ${upload.status} ${isAlone}`;
+      if (parts.files.dataset.stand !== stand) {
         put(parts.files, filesTable(files, { label: "Files of this upload", head: "State", last }));
-        Object.assign(parts.files.dataset, { count: files.length, status: upload.status });
+        parts.files.dataset.stand = stand;
       } else files.forEach(showFile);
-    } else put(parts.files, h("p.panel-body.muted", null, isOver ? "It ended before its files were known." : "Its files are known once it is resolved."));
+    } else
+      put(
+        parts.files,
+        h(
+          "p.panel-body.muted",
+          null,
+          isOver ? "It ended before its files were known." : "Its files are known once it is resolved.",
+        ),
+      );
   }
 
   function showFile(file) {
@@ -158,14 +268,31 @@ export function uploadView([id]) {
   }
 
   function showWarnings() {
-    put(parts.warnings, h("div.warning-box", null, icon("warn"), h("ul", null, warnings.map((one) => h("li", null, one.path ? `${one.path}: ` : "", one.message)))));
+    put(
+      parts.warnings,
+      h(
+        "div.warning-box",
+        null,
+        icon("warn"),
+        h(
+          "ul",
+          null,
+          warnings.map((one) => h("li", null, one.path ? `${one.path}: ` : "", one.message)),
+        ),
+      ),
+    );
   }
 
   /* ---- what can be done ---- */
 
   async function cancel() {
     const entry = state.find(id);
-    const sure = await ask({ title: "Cancel this upload?", text: `${entry?.upload.fileName ?? id} stops here. You can start it again later; files that arrived whole stay.`, yes: "Cancel the upload", danger: true });
+    const sure = await ask({
+      title: "Cancel this upload?",
+      text: `${entry?.upload.fileName ?? id} stops here. You can start it again later; files that arrived whole stay.`,
+      yes: "Cancel the upload",
+      danger: true,
+    });
     if (sure) act("cancel");
   }
 
@@ -199,7 +326,13 @@ export function uploadView([id]) {
   load();
   return {
     element,
-    leave: () => { abort.abort(); stream?.stop(); stopWatching(); clearInterval(pulse); clearTimeout(soon); },
+    leave: () => {
+      abort.abort();
+      stream?.stop();
+      stopWatching();
+      clearInterval(pulse);
+      clearTimeout(soon);
+    },
   };
 }
 

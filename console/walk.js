@@ -100,10 +100,10 @@ export function updateCrossing(element, entry) {
 }
 
 const STEPS = [
-  ["pending", "Asked for", "Waiting for a worker, then resolved and transferred"],
-  ["validating", "Every byte here", "Verified against its hash; being looked into"],
-  ["validated", "Found good", "It is what it should be"],
-  ["imported", "Imported", "Registered, with a manifest of every file"],
+  ["pending", "Asked for", ""],
+  ["validating", "Every byte here", "On their way"],
+  ["validated", "Found good", "Being looked into"],
+  ["imported", "Imported", "Being registered"],
 ];
 
 /** The walk in full, with the time of each step. `times` is by status. */
@@ -111,7 +111,7 @@ export function walk(entry, times) {
   const { status, config } = entry.upload;
   const list = STEPS.map(([name, title, text]) => {
     if (name === "imported" && (status === "complete" || config?.register === false)) {
-      return ["complete", "Stored", "Kept without an entity, as asked"];
+      return ["complete", "Stored", "Being finished"];
     }
     return [name, title, text];
   });
@@ -120,19 +120,30 @@ export function walk(entry, times) {
     list.splice(Math.max(last, 0) + 1);
     list.push(["failed", word(entry), ""]);
   }
-  const at = list.findIndex(([name]) => name === status);
-  return h("ol.walk", { "aria-label": "Progress" }, list.map(([name, title, text], nth) => {
-    const time = times.get(name);
-    const state = name === "failed" ? "failed" : nth < at || isOver(name) && nth === at ? "done" : nth === at ? "now" : "ahead";
-    const sign = { done: icon("check"), failed: icon("cross") }[state];
-    return h(
-      "li.step",
-      { data: { state }, "aria-current": nth === at ? "step" : undefined },
-      h("span.step-sign", null, sign),
-      h("span.step-title", null, title),
-      h("span.step-text", null, time ? h("time", { datetime: time, title: format.exact(time) }, format.timeOfDay(time)) : state === "now" ? text : ""),
-    );
-  }));
+  const reached = list.findIndex(([name]) => name === status);
+  return h(
+    "ol.walk",
+    { "aria-label": "Progress" },
+    list.map(([name, title, text], nth) => {
+      const time = times.get(name);
+      const state = name === "failed" ? "failed" : nth <= reached ? "done" : nth === reached + 1 ? "now" : "ahead";
+      const doing = name === "validating" && !isMoving(entry) ? "Waiting for a worker" : text;
+      const sign = { done: icon("check"), failed: icon("cross") }[state];
+      return h(
+        "li.step",
+        { data: { state }, "aria-current": state === "now" ? "step" : undefined },
+        h("span.step-sign", null, sign),
+        h("span.step-title", null, title),
+        h(
+          "span.step-text",
+          null,
+          time
+            ? h("time", { datetime: time, title: format.exact(time) }, format.timeOfDay(time))
+            : state === "now"
+              ? doing
+              : "",
+        ),
+      );
+    }),
+  );
 }
-
-const isOver = (name) => name === "imported" || name === "complete";

@@ -104,11 +104,7 @@ impl Vault {
     /// # Errors
     /// When the key can't be read or made.
     pub async fn derive(&self, purpose: &str) -> Result<[u8; 32], Error> {
-        let key = match self {
-            Self::Given(key) => key.clone(),
-            Self::File(path) => key::read_or_make(path).await?,
-        };
-        Ok(key.derive(purpose))
+        Ok(self.sealing_key().await?.derive(purpose))
     }
 
     /// Seals an owner's credential.

@@ -62,7 +62,7 @@ pub use self::once::{Created, Once};
 pub use self::place::{Database, PostgresTarget};
 pub use self::queue::Terms;
 pub use self::signals::{Following, Signal};
-pub use self::stats::{FailureStats, HeldStats, Span, Stats, StepStats};
+pub use self::stats::{FailureStats, HeldStats, Span, Stats, StatsField, StepStats};
 pub use self::stored::StoredAt;
 pub use self::syncs::{
     Difference, KnownItem, MOST_NAMED, Named, NewSync, Pruned, RunCause, RunCounts, RunEnd, RunRow,

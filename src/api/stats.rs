@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Api;
 use super::auth::Caller;
 use super::problem::{Problem, ProblemBody};
-use crate::records::{FailureStats, HeldStats, Span, Stats, StepStats};
+use crate::records::{FailureStats, HeldStats, Span, Stats, StatsField, StepStats};
 
 /// The span unless asked otherwise.
 const DAYS: i64 = 30;
@@ -30,6 +30,9 @@ pub(super) struct StatsQuery {
     /// Seconds that one step lasts, counted from `since`: 60 to 2,678,400; a
     /// day unless given.
     step: Option<u32>,
+    /// Which of `uploads`, `steps`, `failures` and `held` to add up, with commas
+    /// between; all unless given.
+    fields: Option<String>,
 }
 
 /// What an owner's imports came to.
@@ -38,6 +41,7 @@ pub(super) struct StatsAnswer {
     stats: StatsBody,
 }
 
+/// What was not asked for is absent.
 #[derive(Debug, Serialize, ToSchema)]
 struct StatsBody {
     /// Where the span begins.
@@ -47,12 +51,17 @@ struct StatsBody {
     /// Seconds a step.
     step: u32,
     /// Uploads by status, of all time.
-    uploads: BTreeMap<&'static str, u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uploads: Option<BTreeMap<&'static str, u64>>,
     /// What ended in each step, by provider; steps of nothing are left out.
-    steps: Vec<StepBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<Vec<StepBody>>,
     /// Failures within the span, the most frequent code first.
-    failures: Vec<FailureBody>,
-    held: HeldBody,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failures: Option<Vec<FailureBody>>,
+    /// What there is now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<HeldBody>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -121,10 +130,21 @@ pub(super) async fn stats(
         since: since.timestamp_millis(),
         step: i64::from(step) * 1000,
     };
-    let found = api.ferry().records.stats(&caller.owner, span).await?;
+    let fields = fields(query.fields.as_deref())?;
+    let records = &api.ferry().records;
+    let found = records.stats(&caller.owner, span, &fields).await?;
     Ok(Json(StatsAnswer {
         stats: StatsBody::new(since, until, step, found),
     }))
+}
+
+fn fields(words: Option<&str>) -> Result<Vec<StatsField>, Problem> {
+    let Some(words) = words else {
+        return Ok(StatsField::ALL.to_vec());
+    };
+    let read = words.split(',').map(|word| word.trim().parse());
+    read.collect::<Result<_, _>>()
+        .map_err(|error| Problem::bad(format!("fields: {error}"), "leave it out for all of them"))
 }
 
 impl StatsBody {
@@ -134,18 +154,22 @@ impl StatsBody {
             since: written(since),
             until: written(until),
             step,
-            uploads: found
-                .uploads
-                .into_iter()
-                .map(|(status, count)| (status.as_str(), count))
-                .collect(),
-            steps: found
-                .steps
-                .into_iter()
-                .map(|one| StepBody::new(begin(one.step), one))
-                .collect(),
-            failures: found.failures.into_iter().map(FailureBody::from).collect(),
-            held: HeldBody::from(found.held),
+            uploads: found.uploads.map(|uploads| {
+                let named = uploads
+                    .into_iter()
+                    .map(|(status, count)| (status.as_str(), count));
+                named.collect()
+            }),
+            steps: found.steps.map(|steps| {
+                let shown = steps
+                    .into_iter()
+                    .map(|one| StepBody::new(begin(one.step), one));
+                shown.collect()
+            }),
+            failures: found
+                .failures
+                .map(|failures| failures.into_iter().map(FailureBody::from).collect()),
+            held: found.held.map(HeldBody::from),
         }
     }
 }

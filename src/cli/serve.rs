@@ -3,12 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use modelferry_providers::net::AddressGuard;
-
 use super::output::Output;
 use super::session::Session;
 use super::{Exit, ServeArgs, keys};
-use crate::api::{self, Api};
+use crate::api;
 use crate::config::Config;
 use crate::error::{Code, Error};
 use crate::records::ApiKey;
@@ -28,17 +26,7 @@ pub(super) async fn run(output: &Output, config: &Config, args: &ServeArgs) -> R
     let address = listener.local_addr().unwrap_or(args.listen);
     show_console(output, address, first_key.as_ref());
     let workers = args.workers.unwrap_or(config.workers);
-    let api = Api::new(
-        session.ferry.clone(),
-        api::Settings {
-            guard: AddressGuard::new(config.allow_nets.clone(), config.named_endpoints.clone()),
-            public_url: config.public_url.clone(),
-            max_queued: config.max_queued,
-            part_door: config.part_door,
-            part_urls: config.part_urls,
-            closing: session.cancel.clone(),
-        },
-    );
+    let api = session.api(config);
     let deliverer = session.deliverer(config)?;
     let worker = Arc::new(session.worker);
     let scheduler = Scheduler::new(worker.clone(), session.ferry.clone(), config.lease);

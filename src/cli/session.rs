@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use modelferry_providers::http::{HostPauses, HttpSettings, Pauses, RetryPolicy};
+use modelferry_providers::net::AddressGuard;
 use modelferry_providers::{Http, ProviderKind, Providers, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::api::{self, Api};
 use crate::config::Config;
 use crate::error::{Code, Error};
 use crate::import::Ferry;
@@ -53,6 +55,19 @@ impl Session {
             Http::new(settings)?,
             webhook::Settings::default(),
         ))
+    }
+
+    /// The HTTP API over these parts.
+    pub fn api(&self, config: &Config) -> Api {
+        let settings = api::Settings {
+            guard: AddressGuard::new(config.allow_nets.clone(), config.named_endpoints.clone()),
+            public_url: config.public_url.clone(),
+            max_queued: config.max_queued,
+            part_door: config.part_door,
+            part_urls: config.part_urls,
+            closing: self.cancel.clone(),
+        };
+        Api::new(self.ferry.clone(), settings)
     }
 
     /// Ends with nothing left to write.

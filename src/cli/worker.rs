@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use modelferry_providers::net::AddressGuard;
-
 use super::output::Output;
 use super::session::Session;
 use super::{Exit, WorkerArgs};
-use crate::api::{self, Api};
+use crate::api;
 use crate::config::Config;
 use crate::error::Error;
 use crate::sync::Scheduler;
@@ -28,7 +26,7 @@ pub(super) async fn run(
     output.note(&format!(
         "{workers} workers wait for uploads; Ctrl-C stops them"
     ));
-    let operators = api_for_operators(&session, config);
+    let operators = session.api(config);
     let deliverer = session.deliverer(config)?;
     let worker = Arc::new(session.worker);
     let scheduler = Scheduler::new(worker.clone(), session.ferry.clone(), config.lease);
@@ -57,16 +55,4 @@ pub(super) async fn run(
     );
     records.close().await;
     served.map(|()| Exit::Done)
-}
-
-fn api_for_operators(session: &Session, config: &Config) -> Api {
-    Api::new(
-        session.ferry.clone(),
-        api::Settings {
-            guard: AddressGuard::new(config.allow_nets.clone(), config.named_endpoints.clone()),
-            public_url: config.public_url.clone(),
-            max_queued: config.max_queued,
-            closing: session.cancel.clone(),
-        },
-    )
 }

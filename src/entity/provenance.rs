@@ -119,7 +119,7 @@ fn pinned_source(plan: &Plan, artifact: &Artifact) -> String {
     match &artifact.origin {
         Origin::HuggingFace(origin) => in_repo(origin),
         Origin::Civitai(origin) => in_version(plan, origin),
-        Origin::Other(_) => plan.reference.clone(),
+        Origin::Other(_) | Origin::Multipart { .. } => plan.reference.clone(),
     }
 }
 

@@ -4,7 +4,7 @@ use super::Records;
 use super::db::{fetch_all, fetch_optional};
 use super::{from_db, time, word};
 use crate::error::Error;
-use crate::upload::UploadStatus;
+use crate::upload::{UploadStatus, words};
 
 /// A span of time, cut into steps.
 #[derive(Debug, Clone, Copy)]
@@ -15,17 +15,31 @@ pub struct Span {
     pub step: i64,
 }
 
-/// An owner's imports, added up.
+words!(
+    /// A part of the statistics: none is added up that nobody asked for.
+    StatsField {
+        /// Uploads by where they stand, of all time.
+        Uploads = "uploads",
+        /// What ended in each step.
+        Steps = "steps",
+        /// Failures by code.
+        Failures = "failures",
+        /// What there is now.
+        Held = "held",
+    }
+);
+
+/// An owner's imports, added up; what was not asked for is absent.
 #[derive(Debug, Clone, Default)]
 pub struct Stats {
     /// Uploads by where they stand, of all time.
-    pub uploads: Vec<(UploadStatus, u64)>,
+    pub uploads: Option<Vec<(UploadStatus, u64)>>,
     /// What ended in each step, by provider; steps of nothing are left out.
-    pub steps: Vec<StepStats>,
+    pub steps: Option<Vec<StepStats>>,
     /// Failures within the span, by code; the most frequent first.
-    pub failures: Vec<FailureStats>,
+    pub failures: Option<Vec<FailureStats>>,
     /// What there is now.
-    pub held: HeldStats,
+    pub held: Option<HeldStats>,
 }
 
 /// What ended within one step, of one provider.
@@ -72,24 +86,31 @@ pub struct HeldStats {
 }
 
 impl Records {
-    /// Adds up what an owner's imports came to.
+    /// Adds up what an owner's imports came to, as far as it is asked for.
     ///
     /// # Errors
     /// When the database can't be read.
-    pub async fn stats(&self, owner: &str, span: Span) -> Result<Stats, Error> {
-        Ok(Stats {
-            uploads: self.uploads_by_status(owner).await?,
-            steps: self.steps(owner, span).await?,
-            failures: self.failures(owner, span.since).await?,
-            held: self.held(owner).await?,
-        })
+    pub async fn stats(
+        &self,
+        owner: &str,
+        span: Span,
+        fields: &[StatsField],
+    ) -> Result<Stats, Error> {
+        let mut stats = Stats::default();
+        for field in fields {
+            match field {
+                StatsField::Uploads => stats.uploads = Some(self.uploads_by_status(owner).await?),
+                StatsField::Steps => stats.steps = Some(self.steps(owner, span).await?),
+                StatsField::Failures => {
+                    stats.failures = Some(self.failures(owner, span.since).await?);
+                }
+                StatsField::Held => stats.held = Some(self.held(owner).await?),
+            }
+        }
+        Ok(stats)
     }
 
-    /// How many uploads of an owner stand where.
-    ///
-    /// # Errors
-    /// When the database can't be read.
-    pub async fn uploads_by_status(&self, owner: &str) -> Result<Vec<(UploadStatus, u64)>, Error> {
+    async fn uploads_by_status(&self, owner: &str) -> Result<Vec<(UploadStatus, u64)>, Error> {
         let mut conn = self.db.read().await?;
         let rows = fetch_all!(
             conn,

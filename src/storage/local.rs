@@ -2,11 +2,12 @@
 
 mod intake;
 mod listing;
+mod write;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use modelferry_providers::Sha256;
 
+use self::write::Turns;
 use super::{
     BlobEntry, ByteStream, Content, Expected, Part, StageName, Staged, StagedUpload, Storage,
     StorageError, StorageKey, Stray,
@@ -31,6 +33,7 @@ const CHUNK: u64 = 256 * 1024;
 #[derive(Debug, Clone)]
 pub struct LocalStorage {
     root: Arc<Path>,
+    turns: Arc<Turns>,
 }
 
 impl LocalStorage {
@@ -50,7 +53,10 @@ impl LocalStorage {
             found(fs::remove_file(&probe)).map(drop)
         };
         prepare().map_err(|error| failed("prepare", root, &error))?;
-        Ok(Self { root: root.into() })
+        Ok(Self {
+            root: root.into(),
+            turns: Arc::default(),
+        })
     }
 
     fn path(&self, key: &StorageKey) -> PathBuf {
@@ -167,18 +173,14 @@ impl Storage for LocalStorage {
         bytes: Vec<Bytes>,
     ) -> Result<Part, StorageError> {
         let size = bytes.iter().map(|chunk| chunk.len() as u64).sum();
+        let _turn = self.turns.of(&staged.name).await;
         self.blocking("write", self.stage_path(&staged.name), move |path| {
             let file = existing_file(path)?;
             if room(path)? < size {
                 let message = "the rest of the disk is kept free for the records";
                 return Err(io::Error::new(ErrorKind::StorageFull, message));
             }
-            let mut at = offset;
-            for chunk in &bytes {
-                file.write_all_at(chunk, at)?;
-                at += chunk.len() as u64;
-            }
-            Ok(())
+            write::write_all_at(&file, &bytes, offset)
         })
         .await?;
         Ok(Part {
@@ -391,9 +393,9 @@ fn new_locked_file(path: &Path) -> io::Result<File> {
 }
 
 /// Writes a file that is locked until it is whole. Returns it, still locked.
-fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> io::Result<File> {
-    let mut file = new_locked_file(path)?;
-    file.write_all(bytes)?;
+fn write_durably(path: &Path, bytes: &Bytes, mode: u32) -> io::Result<File> {
+    let file = new_locked_file(path)?;
+    write::write_all_at(&file, std::slice::from_ref(bytes), 0)?;
     file.set_permissions(fs::Permissions::from_mode(mode))?;
     file.sync_all()?;
     Ok(file)

@@ -190,7 +190,7 @@ fn refuse_pinned(reference: &Reference, text: &str) -> Result<(), Error> {
                 Some("civitai:MODEL for a model's new versions".to_owned())
             }
         },
-        Locator::Other { .. } => None,
+        Locator::Other { .. } | Locator::Multipart { .. } => None,
     };
     let Some(follow) = follow else {
         return Ok(());
@@ -223,7 +223,7 @@ impl Source {
             Self::One(reference) => match reference.locator {
                 Locator::HuggingFace(_) => SourceKind::Repo,
                 Locator::Civitai(_) => SourceKind::CivitaiModel,
-                Locator::Other { .. } => SourceKind::Url,
+                Locator::Other { .. } | Locator::Multipart { .. } => SourceKind::Url,
             },
         }
     }

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// A reader that comes late, because the machine is busy, may catch up on so much.
+const LATE: Duration = Duration::from_millis(100);
+
 /// Spaces bytes out in time. Without a rate it costs nothing.
 #[derive(Debug)]
 pub struct Pace {
@@ -34,7 +37,8 @@ impl Pace {
         let rate = self.rate?;
         let cost = Duration::from_secs_f64(bytes as f64 / rate as f64);
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        *next = (*next).max(Instant::now()) + cost;
+        let now = Instant::now();
+        *next = (*next).max(now.checked_sub(LATE).unwrap_or(now)) + cost;
         Some(*next)
     }
 }
@@ -51,6 +55,29 @@ mod tests {
             pace.spend(500).await;
         }
         assert_eq!(start.elapsed().as_secs(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_is_now_and_then_late_has_the_rate_nevertheless() {
+        let pace = Pace::new(Some(1_000_000));
+        let start = Instant::now();
+        for nth in 0..1_000 {
+            pace.spend(10_000).await;
+            if nth % 10 == 0 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        let took = start.elapsed().as_secs_f64();
+        assert!((9.9..10.5).contains(&took), "{took}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_that_was_not_used_is_not_saved_up() {
+        let pace = Pace::new(Some(1_000));
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let start = Instant::now();
+        pace.spend(2_000).await;
+        assert!(start.elapsed() >= Duration::from_millis(1_900));
     }
 
     #[tokio::test(start_paused = true)]

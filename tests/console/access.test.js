@@ -16,7 +16,13 @@ before(async () => {
   const good = await server.import({ huggingFaceModelName: "harbour/tugboat-7b" });
   const bad = await server.import({ huggingFaceModelName: "harbour/damaged" });
   const card = await server.import({ civitaiModelUrl: "civitai:8001@9001" });
-  ids = { good: good.id, bad: bad.id, model: card.entityId };
+  const { sync } = await server.api("POST", "/v1/syncs", {
+    name: "tugs",
+    source: "harbour/tugboat-7b",
+    cron: "@daily",
+  });
+  server.seed("runs");
+  ids = { sync: sync.id, good: good.id, bad: bad.id, model: card.entityId };
 });
 after(async () => {
   await browser?.close();
@@ -35,14 +41,21 @@ const views = () => [
   [`#/uploads/${ids.bad}`, ".error-box"],
   ["#/models", ".model-row"],
   [`#/models/${ids.model}`, ".words"],
-  ["#/syncs", ".empty, .sync-row, .error-box"],
+  ["#/syncs", ".sync-row"],
+  [`#/syncs/${ids.sync}`, ".run"],
   ["#/numbers?range=30d", ".figure-card"],
 ];
 
 async function audit(page) {
   await page.evaluate(() => document.getAnimations().forEach((one) => one.finish()));
-  const found = await page.evaluate((tags) => globalThis.axe.run(document, { runOnly: { type: "tag", values: tags } }), RULES);
-  return found.violations.map((one) => `${one.id}: ${one.nodes.map((node) => `${node.target.join(" ")} ${node.any[0]?.message ?? ""}`).join("; ")}`);
+  const found = await page.evaluate(
+    (tags) => globalThis.axe.run(document, { runOnly: { type: "tag", values: tags } }),
+    RULES,
+  );
+  return found.violations.map(
+    (one) =>
+      `${one.id}: ${one.nodes.map((node) => `${node.target.join(" ")} ${node.any[0]?.message ?? ""}`).join("; ")}`,
+  );
 }
 
 for (const colorScheme of ["light", "dark"]) {
@@ -113,17 +126,32 @@ test("every control is reached by Tab, in order, with a focus that shows", async
   const stops = [];
   for (let nth = 0; nth < 22; nth += 1) {
     await page.keyboard.press("Tab");
-    stops.push(await page.evaluate(() => {
-      const one = document.activeElement;
-      const row = one.closest(".row");
-      const shown = getComputedStyle(row && one.matches(".row-link") ? row : one).outlineStyle;
-      return { name: (one.getAttribute("aria-label") ?? one.innerText ?? "").trim().split("\n")[0], shown };
-    }));
+    stops.push(
+      await page.evaluate(() => {
+        const one = document.activeElement;
+        const row = one.closest(".row");
+        const shown = getComputedStyle(row && one.matches(".row-link") ? row : one).outlineStyle;
+        return { name: (one.getAttribute("aria-label") ?? one.innerText ?? "").trim().split("\n")[0], shown };
+      }),
+    );
   }
   const names = stops.map((stop) => stop.name);
-  for (const name of ["Skip to content", "Import", "Uploads", "Models", "Syncs", "Numbers", "Sign out", "Search uploads"]) assert.ok(names.includes(name), `${name} in ${names}`);
+  for (const name of [
+    "Skip to content",
+    "Import",
+    "Uploads",
+    "Models",
+    "Syncs",
+    "Numbers",
+    "Sign out",
+    "Search uploads",
+  ])
+    assert.ok(names.includes(name), `${name} in ${names}`);
   assert.ok(names.indexOf("Skip to content") === 0);
-  assert.deepEqual(stops.filter((stop) => stop.shown === "none"), []);
+  assert.deepEqual(
+    stops.filter((stop) => stop.shown === "none"),
+    [],
+  );
   await page.context().close();
 });
 

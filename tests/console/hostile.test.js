@@ -62,7 +62,12 @@ test("hostile file names and errors are text", async () => {
 });
 
 test("hostile text in the address and the fields is text", async () => {
-  for (const route of [`#/uploads?text=${encodeURIComponent(MARKUP)}`, `#/uploads/${encodeURIComponent(MARKUP)}`, `#/models/${encodeURIComponent(MARKUP)}`, `#/import?source=${encodeURIComponent(MARKUP)}`]) {
+  for (const route of [
+    `#/uploads?text=${encodeURIComponent(MARKUP)}`,
+    `#/uploads/${encodeURIComponent(MARKUP)}`,
+    `#/models/${encodeURIComponent(MARKUP)}`,
+    `#/import?source=${encodeURIComponent(MARKUP)}`,
+  ]) {
     await page.goto(`${server.url}/${route}`);
     await page.waitForSelector(".empty, .upload-row, .error-box, .known[data-tone=bad]");
     await assertTextOnly();
@@ -73,7 +78,9 @@ test("a link from a record that is no web address leads nowhere", async () => {
   const made = await page.evaluate(async () => {
     const base = document.querySelector("script[src$='main.js']").src;
     const { h } = await import(new URL("dom.js", base));
-    return ["javascript:alert(1)", "data:text/html,x", " javascript:alert(1)", "https://example.com/"].map((href) => h("a", { href }).getAttribute("href"));
+    return ["javascript:alert(1)", "data:text/html,x", " javascript:alert(1)", "https://example.com/"].map((href) =>
+      h("a", { href }).getAttribute("href"),
+    );
   });
   assert.deepEqual(made, ["#", "#", "#", "https://example.com/"]);
 });

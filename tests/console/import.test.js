@@ -62,7 +62,9 @@ test("a mistake is explained while it is typed, and nothing is asked of a hub", 
   await page.waitForSelector(".known[data-tone=bad]");
   assert.match(await text(page, ".known"), /civitai\.com\/models\/\d+/);
   await page.fill("#source", "nothing like a source");
-  await page.waitForFunction(() => document.querySelector(".known")?.innerText.includes("no source that any provider knows"));
+  await page.waitForFunction(() =>
+    document.querySelector(".known")?.innerText.includes("no source that any provider knows"),
+  );
   await assertClean(page, assert);
   await page.context().close();
 });
@@ -86,7 +88,10 @@ test("a failed import says what happened, what to do, and can be tried again", a
 test("a file that was not there is imported by the retry button once it is", async () => {
   let isThere = false;
   const origin = createServer((request, answer) => {
-    answer.writeHead(isThere ? 200 : 404, { "content-type": "application/octet-stream", "content-length": isThere ? 4 : 0 });
+    answer.writeHead(isThere ? 200 : 404, {
+      "content-type": "application/octet-stream",
+      "content-length": isThere ? 4 : 0,
+    });
     answer.end(isThere && request.method === "GET" ? "data" : undefined);
   }).listen(0, "127.0.0.1");
   await new Promise((resolve) => origin.once("listening", resolve));
@@ -114,14 +119,19 @@ test("a file that was not there is imported by the retry button once it is", asy
 test("a pasted list starts every source that is one", async () => {
   const page = await openPage(browser);
   await signIn(page, server);
-  await page.fill("#source", `harbour/lantern-embed\n# a comment\ncivitai:8001@9001\nno source at all\n${hub.files}/releases/compass.safetensors\nharbour/lantern-embed`);
+  await page.fill(
+    "#source",
+    `harbour/lantern-embed\n# a comment\ncivitai:8001@9001\nno source at all\n${hub.files}/releases/compass.safetensors\nharbour/lantern-embed`,
+  );
   await page.waitForSelector(".many-row");
   assert.equal(await page.locator(".many-row").count(), 4);
   await page.getByRole("radio", { name: "model", exact: true }).click();
   await page.getByRole("button", { name: "Import 3 sources" }).click();
   await page.waitForFunction(() => document.querySelectorAll(".many-row .status[data-tone=good]").length === 3);
   await page.getByRole("link", { name: "Watch them" }).click();
-  await page.waitForFunction(() => [...document.querySelectorAll(".upload-row")].slice(0, 3).every((row) => row.innerText.includes("Imported")));
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll(".upload-row")].slice(0, 3).every((row) => row.innerText.includes("Imported")),
+  );
   await assertClean(page, assert);
   await page.context().close();
 });

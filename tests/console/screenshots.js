@@ -7,7 +7,7 @@ import { launch, openPage, ROOT, Server, signIn, startHub } from "./support.js";
 const FOLDER = path.join(ROOT, "docs/console");
 const MOST = 150 * 1024;
 
-const hub = await startHub({ rate: "2500kB" });
+const hub = await startHub({ rate: "700kB" });
 const server = await Server.start(hub, { workers: 4 });
 const browser = await launch();
 mkdirSync(FOLDER, { recursive: true });
@@ -41,6 +41,14 @@ try {
   const failed = await server.import({ huggingFaceModelName: "harbour/damaged" });
   const lantern = await server.import({ huggingFaceModelName: "harbour/lantern-embed" });
 
+  const { sync } = await server.api("POST", "/v1/syncs", {
+    name: "harbour-models",
+    source: "harbour/tugboat-7b",
+    cron: "0 6 * * MON-FRI",
+  });
+  await server.api("POST", "/v1/syncs", { name: "lighthouse-versions", source: "civitai:8001", cron: "30 2 * * *" });
+  server.seed("runs");
+
   const plan = await open("#/import?source=harbour/tugboat-7b", ".known[data-tone=good]");
   await plan.press("#source", "Enter");
   await plan.waitForSelector(".start-bar");
@@ -49,12 +57,18 @@ try {
   await plan.context().close();
 
   const running = [];
-  for (const body of [{ url: `${hub.files}/long.bin`, kind: "asset" }, { url: `${hub.files}/releases/compass.safetensors`, kind: "model" }, { huggingFaceModelName: "harbour/tugboat-7b" }]) {
+  for (const body of [
+    { url: `${hub.files}/long.bin`, kind: "asset" },
+    { url: `${hub.files}/releases/compass.safetensors`, kind: "model" },
+    { huggingFaceModelName: "harbour/tugboat-7b" },
+  ]) {
     running.push(await server.import(body, { waits: false }));
   }
   for (const colorScheme of ["light", "dark"]) {
     const uploads = await open("#/uploads", ".upload-row", { colorScheme });
-    await uploads.waitForFunction(() => /\/s/.test(document.querySelector(".upload-row .crossing-text")?.textContent ?? ""));
+    await uploads.waitForFunction(() =>
+      /\/s/.test(document.querySelector(".upload-row .crossing-text")?.textContent ?? ""),
+    );
     await shoot(uploads, `uploads-${colorScheme}`);
     await uploads.context().close();
   }
@@ -69,7 +83,8 @@ try {
     ["model", `#/models/${card.entityId}`, ".words"],
     ["numbers", "#/numbers?range=30d", ".figure-card svg", size(1280, 1000)],
     ["numbers-dark", "#/numbers?range=30d", ".figure-card svg", { ...size(1280, 1000), colorScheme: "dark" }],
-    ["syncs", "#/syncs", ".sync-row, .empty, .error-box"],
+    ["syncs", "#/syncs", ".sync-row"],
+    ["sync", `#/syncs/${sync.id}`, ".run", size(1280, 1000)],
     ["phone", "#/uploads", ".upload-row", { ...size(390, 800), deviceScaleFactor: 1.5 }],
   ]) {
     const page = await open(route, sign, options);

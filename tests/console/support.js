@@ -50,7 +50,11 @@ export async function startHub({ rate } = {}) {
   const files = /# modelferry import (http\S+)\/releases/.exec(said)[1];
   return {
     files,
-    environment: { HF_ENDPOINT: variable("HF_ENDPOINT"), CIVITAI_ENDPOINT: variable("CIVITAI_ENDPOINT"), MODELFERRY_ALLOW_NETS: "127.0.0.0/8" },
+    environment: {
+      HF_ENDPOINT: variable("HF_ENDPOINT"),
+      CIVITAI_ENDPOINT: variable("CIVITAI_ENDPOINT"),
+      MODELFERRY_ALLOW_NETS: "127.0.0.0/8",
+    },
     stop: () => ended(child),
   };
 }
@@ -80,7 +84,11 @@ export class Server {
 
   /** Starts the program; the first time it makes a key and says the link that signs in. */
   async up() {
-    this.child = spawn(path.join(BUILT, "modelferry"), ["serve", "--listen", `127.0.0.1:${this.port}`, "--workers", String(this.workers)], { env: this.environment });
+    this.child = spawn(
+      path.join(BUILT, "modelferry"),
+      ["serve", "--listen", `127.0.0.1:${this.port}`, "--workers", String(this.workers)],
+      { env: this.environment },
+    );
     const said = await heard(this.child, /\/v1 answers/, "the program");
     const link = /http:\S+#key=(\S+):(\S+)/.exec(said);
     if (link) {
@@ -136,7 +144,11 @@ export class Server {
 
   /** Puts many records into the database, as many imports would have left them. */
   seed(...words) {
-    execFileSync("python3", [path.join(ROOT, "tests/console/seed.py"), path.join(this.home, "modelferry.db"), ...words.map(String)], { stdio: "inherit" });
+    execFileSync(
+      "python3",
+      [path.join(ROOT, "tests/console/seed.py"), path.join(this.home, "modelferry.db"), ...words.map(String)],
+      { stdio: "inherit" },
+    );
   }
 }
 
@@ -146,17 +158,23 @@ export class Proxy {
     const proxy = new Proxy();
     proxy.open = new Set();
     proxy.refuses = false;
-    proxy.server = net.createServer((client) => {
-      if (proxy.refuses) return client.destroy();
-      const far = net.connect(port, "127.0.0.1");
-      for (const socket of [client, far]) {
-        proxy.open.add(socket);
-        socket.on("error", () => {});
-        socket.on("close", () => { proxy.open.delete(socket); client.destroy(); far.destroy(); });
-      }
-      client.pipe(far).pipe(client);
-      return undefined;
-    }).listen(0, "127.0.0.1");
+    proxy.server = net
+      .createServer((client) => {
+        if (proxy.refuses) return client.destroy();
+        const far = net.connect(port, "127.0.0.1");
+        for (const socket of [client, far]) {
+          proxy.open.add(socket);
+          socket.on("error", () => {});
+          socket.on("close", () => {
+            proxy.open.delete(socket);
+            client.destroy();
+            far.destroy();
+          });
+        }
+        client.pipe(far).pipe(client);
+        return undefined;
+      })
+      .listen(0, "127.0.0.1");
     await once(proxy.server, "listening");
     proxy.port = proxy.server.address().port;
     return proxy;
@@ -178,7 +196,11 @@ export function launch() {
 
 /** A page that remembers what must never happen: errors, violated policies, markup that ran. */
 export async function openPage(browser, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, reducedMotion: "reduce", ...options });
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 860 },
+    reducedMotion: "reduce",
+    ...options,
+  });
   context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();
   page.troubles = [];
@@ -192,7 +214,9 @@ export async function openPage(browser, options = {}) {
   });
   await page.addInitScript(() => {
     globalThis.violations = [];
-    document.addEventListener("securitypolicyviolation", (event) => globalThis.violations.push(event.violatedDirective));
+    document.addEventListener("securitypolicyviolation", (event) =>
+      globalThis.violations.push(event.violatedDirective),
+    );
   });
   return page;
 }

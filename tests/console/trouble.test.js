@@ -15,20 +15,26 @@ after(async () => {
   await hub?.stop();
 });
 
-const share = (page) => page.evaluate(() => Number(document.querySelector("main .crossing-fill")?.style.getPropertyValue("--share") ?? 0));
+const share = (page) =>
+  page.evaluate(() => Number(document.querySelector("main .crossing-fill")?.style.getPropertyValue("--share") ?? 0));
 
 test("a server killed in the middle of an upload comes back, and the page goes on by itself", async () => {
   const server = await Server.start(hub);
   const page = await openPage(browser);
   await signIn(page, server);
-  const { id } = await server.import({ url: `${hub.files}/releases/compass.safetensors`, kind: "model" }, { waits: false });
+  const { id } = await server.import(
+    { url: `${hub.files}/releases/compass.safetensors`, kind: "model" },
+    { waits: false },
+  );
   await page.goto(`${server.url}/#/uploads/${id}`);
-  await page.waitForFunction(() => Number(document.querySelector("main .crossing-fill")?.style.getPropertyValue("--share")) > 0.05);
+  await page.waitForFunction(
+    () => Number(document.querySelector("main .crossing-fill")?.style.getPropertyValue("--share")) > 0.05,
+  );
   const before_ = await share(page);
   await server.kill();
   await page.waitForSelector(".line:not([hidden])");
   assert.match(await page.locator(".line").innerText(), /No connection to the server; trying again/);
-  assert.ok(await share(page) >= before_, "what is known stays on the page");
+  assert.ok((await share(page)) >= before_, "what is known stays on the page");
   await server.up();
   await page.waitForSelector(".line", { state: "hidden" });
   await page.waitForSelector(".step[data-state=done]:nth-child(4)");
@@ -50,14 +56,20 @@ test("a line that is cut is taken up after the last event, and what happened mea
   await page.getByRole("button", { name: "1 new upload: show" }).click();
   await page.waitForSelector(`.upload-row[data-id="${upload.id}"] .status[data-tone=live]`);
   const asked = [];
-  page.on("request", (request) => request.url().endsWith("/v1/events") && asked.push(request.headers()["last-event-id"] ?? null));
+  page.on(
+    "request",
+    (request) => request.url().endsWith("/v1/events") && asked.push(request.headers()["last-event-id"] ?? null),
+  );
   proxy.refuses = true;
   proxy.cut();
   await page.waitForSelector(".line:not([hidden])");
   await server.api("POST", `/v1/uploads/${upload.id}/action`, { action: "cancel" });
   proxy.refuses = false;
   await page.getByRole("button", { name: "Try now" }).click();
-  await page.waitForFunction((id) => document.querySelector(`.upload-row[data-id="${id}"]`)?.innerText.includes("Cancelled"), upload.id);
+  await page.waitForFunction(
+    (id) => document.querySelector(`.upload-row[data-id="${id}"]`)?.innerText.includes("Cancelled"),
+    upload.id,
+  );
   await page.waitForSelector(".line", { state: "hidden" });
   assert.match(asked.at(-1) ?? "", /^\d+$/);
   await assertClean(page, assert);
@@ -86,6 +98,54 @@ test("a revoked key ends in the sign-in view, which says so", async () => {
   await page.fill("#secret", secret);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.waitForSelector("nav.nav");
+  await assertClean(page, assert);
+  await page.context().close();
+  await server.stop();
+});
+
+test("nothing jumps while uploads move, end and come", async () => {
+  const server = await Server.start(hub);
+  const page = await openPage(browser);
+  await signIn(page, server, "#/uploads");
+  await page.waitForSelector(".empty");
+  const first = await server.import(
+    { url: `${hub.files}/releases/compass.safetensors`, kind: "model" },
+    { waits: false },
+  );
+  await page.getByRole("button", { name: "1 new upload: show" }).click();
+  await page.waitForSelector(`.upload-row[data-id="${first.id}"] .status[data-tone=live]`);
+  await page.evaluate(() => {
+    globalThis.jumps = [];
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) if (!entry.hadRecentInput) globalThis.jumps.push(entry.value);
+    }).observe({ type: "layout-shift", buffered: false });
+  });
+  await server.import({ huggingFaceModelName: "harbour/lantern-embed" });
+  await server.ended(first.id);
+  await page.waitForFunction(
+    (id) => document.querySelector(`.upload-row[data-id="${id}"]`)?.textContent.includes("Imported"),
+    first.id,
+  );
+  await page.waitForSelector(".pill");
+  assert.deepEqual(await page.evaluate(() => globalThis.jumps), []);
+  await assertClean(page, assert);
+  await page.context().close();
+  await server.stop();
+});
+
+test("an upload is cancelled and tried again from its row", async () => {
+  const server = await Server.start(hub);
+  const { id } = await server.import({ url: `${hub.files}/long.bin`, kind: "asset" }, { waits: false });
+  const page = await openPage(browser);
+  await signIn(page, server, "#/uploads");
+  const row = page.locator(`.upload-row[data-id="${id}"]`);
+  await row.getByRole("button", { name: /^Cancel/ }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel the upload" }).click();
+  await row.getByText("Cancelled", { exact: true }).waitFor();
+  await row.getByRole("button", { name: /again$/ }).click();
+  await row.locator(".status[data-tone=live]").waitFor();
+  await server.api("POST", `/v1/uploads/${id}/action`, { action: "cancel" });
+  await row.getByText("Cancelled", { exact: true }).waitFor();
   await assertClean(page, assert);
   await page.context().close();
   await server.stop();

@@ -76,7 +76,7 @@ fn die_at_each(hub: &Hub, points: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_killed_at_random_moments_gets_there_in_the_end() {
-    let kills: u64 = option_env_at_run("MODELFERRY_TEST_KILLS").unwrap_or(10);
+    let kills = kills();
     let hub = hub(48 * MIB).await;
     // Slow enough for the kills to fall into the transfer too.
     hub.order(Fault::throttle(6 * MIB).on(Site::Cdn));
@@ -105,7 +105,8 @@ async fn a_process_killed_at_random_moments_gets_there_in_the_end() {
     home.assert_clean(3);
 }
 
-/// Read here and nowhere else: a longer run for whoever asks for one.
-fn option_env_at_run(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
+/// How many random kills to do: a longer run for whoever asks for one.
+pub fn kills() -> u64 {
+    let asked_for = std::env::var("MODELFERRY_TEST_KILLS").ok();
+    asked_for.and_then(|text| text.parse().ok()).unwrap_or(10)
 }

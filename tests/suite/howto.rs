@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use modelferry_fixtures::{Hub, Scene};
+use modelferry_fixtures::{Content, Hub, Repo, Scene};
 
 use crate::storage::s3::Server;
 use crate::support::proxy::Proxy;
@@ -189,7 +189,13 @@ async fn a_bill_of_materials() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mirror_in_a_bucket() {
-    let hub = standard().await;
+    let scene = ["ferry", "dinghy"].iter().zip(1..);
+    let scene = scene.fold(Scene::empty(), |scene, (name, seed)| {
+        let content = Content::safetensors(seed, 50_000);
+        let repo = Repo::model(&format!("harbour/{name}"));
+        scene.repo(repo.lfs("model.safetensors", content))
+    });
+    let hub = Hub::start(scene).await.unwrap();
     let server = Server::start().await;
     let address = server.place("models");
     let home = address

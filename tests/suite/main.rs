@@ -27,6 +27,7 @@ mod import;
 mod interrupt;
 mod migrations;
 mod once;
+mod package;
 mod plan;
 mod provenance;
 mod real_input;

@@ -5,7 +5,16 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
 use super::{Key, MIB, Server, free_port, one_file, one_slow_file, until};
+use crate::databases::{Backend, TestDatabase};
+use crate::support::Home;
 use modelferry_fixtures::{Hub, Scene};
+
+/// A server with a database of this kind; it lasts as long as the second value.
+async fn server_on(backend: Backend, hub: &Hub, workers: &str) -> (Server, TestDatabase) {
+    let database = backend.fresh().await;
+    let home = Home::of(hub).with("MODELFERRY_DATABASE_URL", &database.url);
+    (Server::in_home(home, workers).await, database)
+}
 
 /// A stream that is read as it comes.
 struct Stream {
@@ -178,8 +187,14 @@ async fn a_source_is_read_without_asking_its_hub() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn models_and_assets_are_listed_and_statistics_add_up() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        lists_and_statistics(backend).await;
+    }
+}
+
+async fn lists_and_statistics(backend: Backend) {
     let hub = Hub::start(Scene::standard()).await.unwrap();
-    let server = Server::start(&hub, "2").await;
+    let (server, _database) = server_on(backend, &hub, "2").await;
     let asked = json!({ "huggingFaceModelName": "acme/tiny" });
     let made = server.post("/v1/uploads", &asked).await.upload();
     let record = server.ended(&made).await;
@@ -212,6 +227,9 @@ async fn models_and_assets_are_listed_and_statistics_add_up() {
         .map(|s| s["bytesTransferred"].as_u64().unwrap())
         .sum();
     assert_eq!(moved, stats["held"]["bytes"].as_u64().unwrap());
+    let counts = server.get("/v1/stats?fields=uploads").await;
+    assert_eq!(counts.body["stats"]["uploads"], json!({ "imported": 2 }));
+    assert_eq!(counts.body["stats"]["held"], Value::Null);
     let other = Key::make(&server.home, &["--owner", "other"]);
     for (path, field) in [("/v1/models", "models"), ("/v1/assets", "assets")] {
         let answer = server
@@ -226,6 +244,7 @@ async fn models_and_assets_are_listed_and_statistics_add_up() {
         "/v1/stats?step=1",
         "/v1/stats?since=2001-01-01T00:00:00Z&step=60",
         "/v1/stats?since=yesterday",
+        "/v1/stats?fields=everything",
         "/v1/models?paginationToken=none",
         "/v1/models?pageSize=0",
         "/v1/uploads?status=done",
@@ -263,8 +282,14 @@ async fn a_dry_run_shows_the_plan_that_resolve_shows() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_stream_tells_of_every_upload_of_its_owner_and_of_no_other() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        stream_of_one_owner(backend).await;
+    }
+}
+
+async fn stream_of_one_owner(backend: Backend) {
     let (hub, url) = one_file(MIB).await;
-    let server = Server::start(&hub, "1").await;
+    let (server, _database) = server_on(backend, &hub, "1").await;
     let other = Key::make(&server.home, &["--owner", "other"]);
     let mut stream = Stream::open(&server, &server.key, None).await;
     let body = json!({ "url": url, "kind": "asset" }).to_string();
@@ -332,7 +357,7 @@ async fn a_stream_ends_with_its_key() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_key_comes_with_a_link_that_signs_in() {
-    let home = crate::support::Home::alone();
+    let home = Home::alone();
     let listen = format!("127.0.0.1:{}", free_port());
     let running = home.start(&["serve", "--listen", &listen, "--workers", "0"]);
     let url = format!("http://{listen}/healthz");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use modelferry::error::{Code, Error};
 use modelferry::inspect::Facts;
-use modelferry::records::{EntityFilter, Records, Since, Span, Stored, Terms};
+use modelferry::records::{EntityFilter, Records, Since, Span, StatsField, Stored, Terms};
 use modelferry::upload::{UploadStatus, Verification};
 use modelferry_providers::ProviderKind;
 
@@ -250,8 +250,13 @@ async fn statistics_add_up_what_ended(database: &TestDatabase) {
         since,
         step: 86_400_000,
     };
-    let none = records.stats("local", span).await.unwrap();
-    assert!(none.uploads.is_empty() && none.steps.is_empty() && none.failures.is_empty());
+    let all = StatsField::ALL;
+    let none = records.stats("local", span, all).await.unwrap();
+    assert_eq!(none.uploads, Some(Vec::new()));
+    assert_eq!(
+        (none.steps, none.failures),
+        (Some(Vec::new()), Some(Vec::new()))
+    );
     for id in ["model_a", "model_b"] {
         imported(records, id).await;
     }
@@ -259,8 +264,8 @@ async fn statistics_add_up_what_ended(database: &TestDatabase) {
     failed(records, Code::Gated).await;
     failed(records, Code::NotFound).await;
     upload(records, "acme/waits").await;
-    let stats = records.stats("local", span).await.unwrap();
-    let mut uploads = stats.uploads.clone();
+    let stats = records.stats("local", span, all).await.unwrap();
+    let mut uploads = stats.uploads.unwrap();
     uploads.sort_by_key(|(status, _)| status.as_str());
     assert_eq!(
         uploads,
@@ -270,8 +275,8 @@ async fn statistics_add_up_what_ended(database: &TestDatabase) {
             (UploadStatus::Pending, 1)
         ]
     );
-    let steps: Vec<_> = stats
-        .steps
+    let steps = stats.steps.unwrap();
+    let steps: Vec<_> = steps
         .iter()
         .map(|s| {
             (
@@ -288,21 +293,30 @@ async fn statistics_add_up_what_ended(database: &TestDatabase) {
         steps,
         [(0, "", 0, 3, 0, 0), (0, "huggingface", 2, 0, 24, 20)]
     );
-    let failures: Vec<_> = stats
-        .failures
+    let failures = stats.failures.unwrap();
+    let failures: Vec<_> = failures
         .iter()
         .map(|f| (f.code.as_str(), f.count))
         .collect();
     assert_eq!(failures, [("gated", 2), ("not_found", 1)]);
-    let held = stats.held;
+    let held = stats.held.unwrap();
     assert_eq!((held.models, held.assets, held.files), (2, 0, 2));
     assert_eq!((held.bytes, held.stored_bytes), (20, 10));
     let later = Span {
         since: records.clock() + 60_000,
         ..span
     };
-    let later = records.stats("local", later).await.unwrap();
-    assert!(later.steps.is_empty() && later.failures.is_empty());
-    let other = records.stats("other", span).await.unwrap();
-    assert!(other.uploads.is_empty() && other.held.files == 0);
+    let later = records.stats("local", later, all).await.unwrap();
+    assert_eq!(
+        (later.steps, later.failures),
+        (Some(Vec::new()), Some(Vec::new()))
+    );
+    let other = records.stats("other", span, all).await.unwrap();
+    assert_eq!(other.uploads, Some(Vec::new()));
+    assert_eq!(other.held.unwrap().files, 0);
+    let one = records
+        .stats("local", span, &[StatsField::Held])
+        .await
+        .unwrap();
+    assert!(one.held.is_some() && one.uploads.is_none() && one.steps.is_none());
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::moto;
 use super::s3::{Address, Fault, Server, ask};
+use crate::crash::kills;
 use crate::support::pipeline::MIB;
 use crate::support::{Home, eventually, hash_of};
 
@@ -155,6 +156,56 @@ async fn a_killed_import_of_unknown_hash_goes_on_too() {
     let hub = Hub::start(Scene::empty().file(file)).await.unwrap();
     let url = format!("{}/long.bin", hub.files_url());
     resumed(&hub, Site::Files, &url, &content).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_killed_at_random_moments_gets_into_the_bucket_in_the_end() {
+    let repo = Repo::model("acme/crash")
+        .lfs("model.safetensors", Content::safetensors(31, 100 * MIB))
+        .file("config.json", Content::bytes("{\"model_type\": \"crash\"}"));
+    let hub = Hub::start(Scene::empty().repo(repo)).await.unwrap();
+    hub.order(HubFault::throttle(20 * MIB).on(Site::Cdn));
+    let fresh = async || {
+        let server = Server::start().await;
+        let home = home(&hub, &server.place(BUCKET)).with("MODELFERRY_MEMORY", "32 MiB");
+        (server, home)
+    };
+    let (mut server, mut home) = fresh().await;
+    let (mut killed, mut random) = (0, 0x6d6f_6465_6c66_6572_u64);
+    while killed < kills() {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let running = home.start(&["import", "acme/crash"]);
+        tokio::time::sleep(Duration::from_millis(50 + (random >> 33) % 2_000)).await;
+        running.signal("KILL");
+        if running.ended().status.is_none() {
+            killed += 1;
+            assert_blobs_are_sound(&server);
+        } else {
+            assert_imported_whole(&server, &home);
+            (server, home) = fresh().await;
+        }
+    }
+    hub.clear_faults();
+    assert_imported_whole(&server, &home);
+}
+
+fn assert_blobs_are_sound(server: &Server) {
+    for name in objects(server, "blobs") {
+        let hash = hash_of(&server.read(BUCKET, &name));
+        assert!(name.ends_with(&hash), "{name} holds {hash}");
+    }
+}
+
+/// Imports it, if it is not, and looks for what is left over.
+fn assert_imported_whole(server: &Server, home: &Home) {
+    home.succeed(&["import", "acme/crash"]);
+    assert_eq!(objects(server, "blobs").len(), 2);
+    assert_blobs_are_sound(server);
+    home.succeed(&["gc"]);
+    // An upload begun right before a kill has no marker, and this server lists none.
+    assert_eq!(objects(server, "staging"), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
