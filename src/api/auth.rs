@@ -82,7 +82,8 @@ impl Revoked {
 
     async fn has(&self, records: &Records, key: &str) -> bool {
         if self.is_to_be_asked() {
-            match records.revoked_keys().await {
+            // In a box for as long as it takes: thousands of streams wait, and one of them asks.
+            match Box::pin(records.revoked_keys()).await {
                 Ok(ids) => self.known().ids = ids.into_iter().collect(),
                 Err(error) => tracing::warn!(%error, "revoked keys could not be looked for"),
             }
