@@ -64,6 +64,11 @@ impl Failure {
             || (self.code.is_none() && self.status == Some(404))
     }
 
+    /// Whether the store says that this is not allowed.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.code.as_deref() == Some("AccessDenied") || self.status == Some(403)
+    }
+
     /// As an error: what could not be done, where, why, and the next step.
     pub(super) fn explain(&self, bucket: &Bucket, doing: &str) -> StorageError {
         let code = self.code.as_deref().unwrap_or_default();

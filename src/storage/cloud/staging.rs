@@ -285,20 +285,25 @@ impl CloudStorage {
         match sent {
             Ok(part) => Ok(part.content_id),
             // Put together by a worker that got no further: publish goes on from there.
-            Err(_) if self.is_sealed(name, &path).await? => Ok(String::new()),
+            Err(_) if self.is_put_together(name, parts, &path).await? => Ok(String::new()),
             Err(error) => {
                 let doing = format!("write part {} of {path}", number + 1);
-                Err(self.lost_or(name, &doing, &error).await)
+                Err(self.lost_or(name, &path, &doing, &error).await)
             }
         }
     }
 
-    async fn is_sealed(&self, name: &StageName, path: &ObjectPath) -> Result<bool, StorageError> {
-        let sealed = self
-            .marker(name)
-            .await?
-            .is_some_and(|it| it.sealed.is_some());
-        Ok(sealed && self.head(path).await?.is_some())
+    /// Whether the object is there. A blob's own name needs no seal: what has
+    /// it was verified.
+    async fn is_put_together(
+        &self,
+        name: &StageName,
+        parts: &Parts,
+        path: &ObjectPath,
+    ) -> Result<bool, StorageError> {
+        let marker = self.marker(name).await?;
+        let may_be = parts.sha256.is_some() || marker.is_some_and(|it| it.sealed.is_some());
+        Ok(may_be && self.head(path).await?.is_some())
     }
 
     /// An upload that the store no longer has is forgotten here too, so that
@@ -306,11 +311,14 @@ impl CloudStorage {
     async fn lost_or(
         &self,
         name: &StageName,
+        path: &ObjectPath,
         doing: &str,
         error: &object_store::Error,
     ) -> StorageError {
         let failure = Failure::of(error);
-        if failure.is_gone() && self.delete(&self.marker_path(name)).await.is_ok() {
+        // Not every server tells an upload that is over from one that is another's.
+        let is_gone = failure.is_gone() || (failure.is_refusal() && self.may_begin(path).await);
+        if is_gone && self.delete(&self.marker_path(name)).await.is_ok() {
             return StorageError::Refused {
                 message: format!(
                     "{} no longer has what was transferred of {name}: {}",
@@ -320,6 +328,15 @@ impl CloudStorage {
             };
         }
         failure.explain(&self.bucket, doing)
+    }
+
+    /// Whether these credentials may send parts to this name.
+    async fn may_begin(&self, path: &ObjectPath) -> bool {
+        let parts = self.client.parts();
+        match parts.create_multipart(path).await {
+            Ok(id) => parts.abort_multipart(path, &id).await.is_ok(),
+            Err(_) => false,
+        }
     }
 
     pub(super) async fn publish_held(
@@ -408,7 +425,7 @@ impl CloudStorage {
         match self.complete_upload(&path, upload, parts, size).await? {
             Ok(()) => Ok(()),
             Err(error) => Err(self
-                .lost_or(name, &format!("put {path} together"), &error)
+                .lost_or(name, &path, &format!("put {path} together"), &error)
                 .await),
         }
     }

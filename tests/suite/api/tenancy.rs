@@ -25,6 +25,8 @@ async fn routes(server: &Server) -> Vec<Route> {
             });
         }
     }
+    // A part's URL is signed, and takes no key: its own tests are in `parts`.
+    routes.retain(|route| !route.path.starts_with("/v1/parts/"));
     assert!(routes.len() > 10, "{routes:#?}");
     routes
 }
