@@ -144,7 +144,9 @@ async fn a_run_whose_process_is_killed_is_interrupted_and_the_next_goes_on() {
         let list = format!("{}/list.txt", hub.files_url());
         let made = sync(records, "nightly", &list, ago(TimeDelta::minutes(1))).await;
         let machines = Machines::new(&hub, &database);
-        let (first, second) = (machines.home(), machines.home());
+        // One connection: the parts of the large file come one after the other.
+        let first = machines.home().with("MODELFERRY_CONNECTIONS_PER_HOST", "1");
+        let second = machines.home();
         let killed = first.start(&["worker", "--workers", "1"]);
         until("much of the large file came", async || {
             hub.bytes_sent(Site::Files) > 12 * MIB
@@ -160,10 +162,9 @@ async fn a_run_whose_process_is_killed_is_interrupted_and_the_next_goes_on() {
         assert_eq!(statuses, ["done", "interrupted"], "{backend:?} {signal}");
         let done = &runs[0].counts;
         assert_eq!((done.seen, done.failed), (2, 0), "{done:?}");
-        assert!(
-            done.bytes < 16 * MIB,
-            "what was stored is not fetched again: {done:?}"
-        );
+        // Who is asked to stop keeps every whole part; a kill may cost those of no checkpoint.
+        let again = if signal == "TERM" { 16 } else { 24 } * MIB;
+        assert!(done.bytes <= again, "{backend:?} {signal}: {done:?}");
         other.signal("TERM");
         ended(other).await;
     }
