@@ -241,8 +241,10 @@ impl Verifier<'_> {
         for file in files {
             let detail = self.ferry.records.get(&file.owner, &file.upload).await?;
             if let Some(plan) = &detail.plan
-                && let Some(entity) = self.entity(&detail).await?
+                && let Some(mut entity) = self.entity(&detail).await?
             {
+                // Its other files may be missing still, and get their turn.
+                entity.files.retain(|it| it.sha256 == file.sha256);
                 entity::link_library(root, plan, &entity).await?;
             }
         }
