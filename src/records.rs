@@ -61,7 +61,7 @@ pub use self::moves::{Entity, EntityFile};
 pub use self::once::{Created, Once};
 pub use self::place::{Database, PostgresTarget};
 pub use self::queue::Terms;
-pub use self::signals::{Following, Signal};
+pub use self::signals::{Following, Signal, wait_for};
 pub use self::stats::{FailureStats, HeldStats, Span, Stats, StatsField, StepStats};
 pub use self::stored::StoredAt;
 pub use self::syncs::{

@@ -23,7 +23,7 @@ use super::auth::{self, Caller};
 use super::events::{KEEP_ALIVE, MOVING, RESTING, UNHEARD};
 use super::problem::{Problem, ProblemBody};
 use crate::error::Error;
-use crate::records::{Change, Moving, Records, Signal, Since};
+use crate::records::{Change, Moving, Records, Signal, Since, wait_for};
 
 /// The least between two looks: many changes at once are one look.
 const PACE: Duration = Duration::from_millis(200);
@@ -188,18 +188,11 @@ impl Watch {
         } else {
             UNHEARD
         };
-        let signals = &mut self.signals;
-        let heard = async {
-            loop {
-                match signals.recv().await {
-                    Ok(Signal::Deliveries) => {}
-                    Ok(Signal::Changed(_) | Signal::Work) | Err(RecvError::Lagged(_)) => return,
-                    Err(RecvError::Closed) => std::future::pending().await,
-                }
-            }
-        };
-        // Time is up: that is the other way to return.
-        let _ = tokio::time::timeout(wait.saturating_sub(PACE), heard).await;
+        let wait = wait.saturating_sub(PACE);
+        wait_for(&mut self.signals, wait, |signal| {
+            *signal != Signal::Deliveries
+        })
+        .await;
     }
 }
 

@@ -77,7 +77,7 @@ pub(super) struct OwnerArgs {
 }
 
 impl OwnerArgs {
-    fn id(&self) -> Result<&str, Error> {
+    pub fn id(&self) -> Result<&str, Error> {
         let owner = self.owner.as_deref().unwrap_or(LOCAL_OWNER);
         check_id(owner)?;
         Ok(owner)

@@ -1,15 +1,14 @@
 //! `webhooks secret`, `webhooks list` and `webhooks retry`
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde::Serialize;
 
-use super::keys::check_id;
+use super::credentials::OwnerArgs;
 use super::output::{Output, printable};
 use super::{Exit, session};
 use crate::config::Config;
 use crate::error::{Code, Error};
 use crate::records::{DeliveryFilter, DeliveryStatus};
-use crate::request::LOCAL_OWNER;
 use crate::upload::rfc3339;
 use crate::webhook::Secrets;
 
@@ -41,21 +40,6 @@ pub(super) enum WebhooksCommand {
         #[command(flatten)]
         owner: OwnerArgs,
     },
-}
-
-#[derive(Debug, Args)]
-pub(super) struct OwnerArgs {
-    /// Whose receiver [default: local, as the command line does]
-    #[arg(long, value_name = "ID")]
-    owner: Option<String>,
-}
-
-impl OwnerArgs {
-    fn id(&self) -> Result<&str, Error> {
-        let owner = self.owner.as_deref().unwrap_or(LOCAL_OWNER);
-        check_id(owner)?;
-        Ok(owner)
-    }
 }
 
 #[derive(Serialize)]

@@ -139,7 +139,8 @@ pub async fn find_current(
     request: &ImportRequest,
 ) -> Result<Option<UploadDetail>, Error> {
     let rules = ferry.rules.for_request(request);
-    let Some(plan) = ferry.records.last_plan(request).await? else {
+    let earlier = ferry.records.find_imported(request).await?;
+    let Some(plan) = earlier.and_then(|earlier| earlier.plan) else {
         return Ok(None);
     };
     if rules.admit(&plan, request).is_err() || rules.admit_files(&plan, request).is_err() {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::postgres::{PgListener, PgPool};
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::time::timeout;
 
@@ -49,6 +50,26 @@ impl Signal {
             upload => Self::Changed(upload.to_owned()),
         }
     }
+}
+
+/// Returns when a signal that is wanted came, or may have been missed, or after
+/// `most`: whoever waits then looks for itself.
+pub async fn wait_for(
+    signals: &mut broadcast::Receiver<Signal>,
+    most: Duration,
+    is_wanted: impl Fn(&Signal) -> bool,
+) {
+    let said = async {
+        loop {
+            match signals.recv().await {
+                Ok(signal) if !is_wanted(&signal) => {}
+                Ok(_) | Err(RecvError::Lagged(_)) => return,
+                Err(RecvError::Closed) => std::future::pending().await,
+            }
+        }
+    };
+    // Time is up: that is the other way to return.
+    let _ = timeout(most, said).await;
 }
 
 /// The signals of this process; on PostgreSQL also those of the others.

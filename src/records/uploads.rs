@@ -196,24 +196,6 @@ impl Records {
         .await
     }
 
-    /// What this very request last came to, when that was imported.
-    ///
-    /// # Errors
-    /// When the database can't be read.
-    pub async fn last_plan(&self, request: &ImportRequest) -> Result<Option<Plan>, Error> {
-        let mut conn = self.db.read().await?;
-        let row = fetch_optional!(
-            conn,
-            (Option<String>,),
-            "SELECT plan FROM uploads WHERE owner_id = $1 AND request_key = $2 \
-             AND status IN ('imported', 'complete') ORDER BY created_at DESC, id DESC LIMIT 1",
-            &request.owner,
-            request.key(),
-        )?;
-        let plan = row.and_then(|(plan,)| plan);
-        plan.map(|text| from_json("a plan", &text)).transpose()
-    }
-
     /// The newest finished upload of this owner that came to the same plan.
     ///
     /// # Errors

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -12,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::run::{Nobody, Runner, run};
 use crate::error::Error;
 use crate::import::Ferry;
-use crate::records::{Signal, SyncClaim};
+use crate::records::{Signal, SyncClaim, wait_for};
 use crate::worker::Worker;
 
 /// Runs side by side in one process.
@@ -107,15 +106,5 @@ impl Scheduler {
 
 /// Returns when something may be due: somebody said so, or it is time to look.
 async fn wait_for_work(signals: &mut Receiver<Signal>) {
-    let said = async {
-        loop {
-            match signals.recv().await {
-                Ok(Signal::Work) | Err(RecvError::Lagged(_)) => return,
-                Ok(Signal::Changed(_) | Signal::Deliveries) => {}
-                Err(RecvError::Closed) => std::future::pending().await,
-            }
-        }
-    };
-    // Time is up: that is the other way to return.
-    let _ = tokio::time::timeout(POLL, said).await;
+    wait_for(signals, POLL, |signal| *signal == Signal::Work).await;
 }

@@ -8,7 +8,6 @@ use chrono::Utc;
 use futures_util::{StreamExt, stream};
 use modelferry_providers::Http;
 use tokio::sync::broadcast::Receiver as Signals;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,7 +16,7 @@ use super::attempt::{Tried, attempt};
 use super::secret::{Secrets, Signer};
 use crate::crash;
 use crate::error::Error;
-use crate::records::{DeliveryFailure, DueDelivery, Receiver, Records, Signal};
+use crate::records::{DeliveryFailure, DueDelivery, Receiver, Records, Signal, wait_for};
 
 /// How often the queue is looked at though nobody said that something is due.
 const POLL: Duration = Duration::from_secs(2);
@@ -169,17 +168,7 @@ impl Deliverer {
         let due = self.0.records.next_delivery_in().await.ok().flatten();
         // One that is due and can't be had is another process's, or its owner has enough.
         let wait = due.filter(|due| !due.is_zero()).unwrap_or(POLL).min(POLL);
-        let said = async {
-            loop {
-                match signals.recv().await {
-                    Ok(Signal::Deliveries) | Err(RecvError::Lagged(_)) => return,
-                    Ok(_) => {}
-                    Err(RecvError::Closed) => std::future::pending().await,
-                }
-            }
-        };
-        // Time is up: that is the other way to return.
-        let _ = tokio::time::timeout(wait, said).await;
+        wait_for(signals, wait, |signal| *signal == Signal::Deliveries).await;
     }
 
     /// Sends a receiver what it is due, until something fails.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -13,7 +12,7 @@ use super::recorder::Recorder;
 use super::{Worker, span_of};
 use crate::error::{Code, Error, Stop};
 use crate::import::Ferry;
-use crate::records::{Claim, Signal, Terms};
+use crate::records::{Claim, Signal, Terms, wait_for};
 
 /// How often the queue is looked at though nobody said that something is in it.
 const POLL: Duration = Duration::from_secs(1);
@@ -171,15 +170,5 @@ impl Pool {
 
 /// Returns when there may be work: somebody said so, or it is time to look.
 async fn wait_for_work(signals: &mut Receiver<Signal>) {
-    let said = async {
-        loop {
-            match signals.recv().await {
-                Ok(Signal::Work) | Err(RecvError::Lagged(_)) => return,
-                Ok(Signal::Changed(_) | Signal::Deliveries) => {}
-                Err(RecvError::Closed) => std::future::pending().await,
-            }
-        }
-    };
-    // Time is up: that is the other way to return.
-    let _ = tokio::time::timeout(POLL, said).await;
+    wait_for(signals, POLL, |signal| *signal == Signal::Work).await;
 }

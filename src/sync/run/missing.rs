@@ -17,16 +17,8 @@ impl Run<'_> {
     /// Tells of everything that the list no longer names, once it was read to
     /// its end.
     pub(super) async fn missing(&self, tally: &mut Tally) -> Result<(), Stop> {
-        let records = &self.ferry.records;
         let mut after = None;
-        loop {
-            let page = records
-                .sync_items(&self.sync.id, after.as_deref(), PAGE)
-                .await?;
-            let Some(last) = page.last() else {
-                break;
-            };
-            after = Some(last.item.source.clone());
+        while let Some(page) = self.next_page(&mut after).await? {
             for known in page {
                 if self.is_gone(&known) {
                     self.note_missing(tally, known).await?;
@@ -34,6 +26,19 @@ impl Run<'_> {
             }
         }
         self.prune(tally).await
+    }
+
+    /// What is known of the sources after this one; `None` after the last.
+    async fn next_page(&self, after: &mut Option<String>) -> Result<Option<Vec<KnownItem>>, Stop> {
+        let records = &self.ferry.records;
+        let page = records
+            .sync_items(&self.sync.id, after.as_deref(), PAGE)
+            .await?;
+        let Some(last) = page.last() else {
+            return Ok(None);
+        };
+        *after = Some(last.item.source.clone());
+        Ok(Some(page))
     }
 
     fn is_gone(&self, known: &KnownItem) -> bool {
@@ -72,16 +77,8 @@ impl Run<'_> {
         let Some(importing) = &self.importing else {
             return Ok(());
         };
-        let records = &self.ferry.records;
         let mut after = None;
-        loop {
-            let page = records
-                .sync_items(&self.sync.id, after.as_deref(), PAGE)
-                .await?;
-            let Some(last) = page.last() else {
-                break;
-            };
-            after = Some(last.item.source.clone());
+        while let Some(page) = self.next_page(&mut after).await? {
             for known in page.iter().filter(|known| self.is_gone(known)) {
                 self.prune_one(tally, importing.claim, known).await?;
             }
